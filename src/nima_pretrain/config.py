@@ -1,0 +1,209 @@
+"""One frozen configuration per kind of run, read from JSON; a misspelt key is an error.
+
+The defaults are the paper's values (Pfister, Kobs and Hotho, 2021) where it gives them.
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
+
+from nima_pretrain.errors import InputError
+
+Tasks = Literal["ranking", "ranking+classification", "ranking+regression"]
+
+
+class Config(BaseModel):
+    """Frozen; refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkConfig(Config):
+    """The backbone and the form in which a photo enters it: the same in every stage."""
+
+    backbone: Literal["MobileNetV2"] = "MobileNetV2"
+    width: float = Field(1.0, gt=0, description="MobileNetV2's alpha")
+    input_size: int = Field(224, ge=32, description="side of the square input, pixels")
+    fit: Literal["letterbox", "squash"] = "letterbox"
+
+    @property
+    def network(self) -> "NetworkConfig":
+        """These fields alone, as side-cars keep them."""
+        return NetworkConfig(**self.model_dump(include=set(NetworkConfig.model_fields)))
+
+
+class PretrainConfig(NetworkConfig):
+    """Pretext training: which views, which tasks, and how long."""
+
+    bank: Literal["paper", "repaired"] = "paper"
+    tasks: Tasks = "ranking+regression"
+    margin: float = Field(0.2, ge=0, description="m of the ranking loss")
+    temperature: float = Field(50.0, gt=0, description="T of the task balance")
+    dropout: float = Field(0.2, ge=0, lt=1, description="before each head")
+    photos_per_batch: int = Field(8, ge=1, description="each in all its views")
+    epochs: int = Field(20, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate_decay: float = Field(0.98, gt=0, le=1, description="factor per epoch")
+    rho: float = Field(0.9, ge=0, lt=1, description="RMSProp's decay of squared gradients")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(4e-5, ge=0)
+    freeze_backbone_steps: int = Field(0, ge=0, description="steps that train the heads alone")
+    split: tuple[PositiveFloat, PositiveFloat, NonNegativeFloat] = Field(
+        (100.0, 15.0, 15.0), description="proportions of training, validation and test photos"
+    )
+    seed: int = Field(0, ge=0)
+    num_workers: int | None = Field(None, ge=0, description="None: half the cores; 0: none")
+
+
+class FinetuneConfig(NetworkConfig):
+    """NIMA training on human ratings."""
+
+    dropout: float = Field(0.75, ge=0, lt=1, description="before the head")
+    batch_size: int = Field(96, ge=1)
+    epochs: int = Field(200, ge=1, description="at most; early stopping ends sooner")
+    backbone_learning_rate: float = Field(1e-4, gt=0)
+    head_learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(4e-5, ge=0)
+    min_delta: float = Field(1e-4, ge=0, description="least gain in EMD that counts")
+    plateau_patience: int = Field(
+        5, ge=1, description="epochs without gain before the backbone is freed, or rates fall"
+    )
+    learning_rate_factor: float = Field(0.5, gt=0, lt=1, description="on a plateau")
+    early_stopping_patience: int = Field(10, ge=1)
+    flip: bool = True
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="of the ratings, where no validation file is given"
+    )
+    seed: int = Field(0, ge=0)
+
+
+class TrainConfig(Config):
+    """The whole road: both stages, on one network."""
+
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+
+    @model_validator(mode="after")
+    def _one_network(self) -> "TrainConfig":
+        for key in NetworkConfig.model_fields:
+            first, second = getattr(self.pretrain, key), getattr(self.finetune, key)
+            if first != second:
+                raise ValueError(
+                    f"both stages need the same {key}, received {first!r} for pretrain and "
+                    f"{second!r} for finetune; --set {key}=VALUE sets both"
+                )
+        return self
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def load_config(
+    kind: type[AnyConfig],
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    base: AnyConfig | None = None,
+) -> AnyConfig:
+    """Returns a configuration: defaults, then a JSON file, then single values.
+
+    Args:
+        kind: the class to build.
+        file: JSON object with any of the keys, or None.
+        overrides: "key=value" or, in a `TrainConfig`, "stage.key=value"; there a key of the
+            network without a stage sets both. Values are JSON, or plain strings.
+        base: what stands in the place of the defaults.
+
+    Raises:
+        InputError: the file cannot be read, a key is unknown or a value does not fit.
+    """
+    content: dict[str, Any] = base.model_dump() if base else {}
+    if file:
+        _merge(content, _read_json_object(file))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise InputError(f"Expected --set KEY=VALUE, received {override!r}.")
+        for path in _paths_of(kind, key):
+            _merge(content, _nested(path, _value_of(text)))
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_explain(error, kind)) from None
+
+
+def _read_json_object(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the config {file}: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"The config {file} is not JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"Expected a JSON object in {file}, received a {type(content).__name__}.")
+    return content
+
+
+def _paths_of(kind: type[Config], key: str) -> list[list[str]]:
+    if kind is TrainConfig and key in NetworkConfig.model_fields:
+        return [["pretrain", key], ["finetune", key]]
+    return [key.split(".")]
+
+
+def _value_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _nested(path: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def _merge(content: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(content.get(key, {}), dict):
+            _merge(content.setdefault(key, {}), value)
+        else:
+            content[key] = value
+
+
+def _explain(error: ValidationError, kind: type[Config]) -> str:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys_of(kind)
+            nearest = difflib.get_close_matches(place, known, n=1, cutoff=0)
+            lines.append(f"Unknown config key {place!r}. Did you mean {nearest[0]!r}?")
+        elif place:
+            lines.append(
+                f"Config key {place!r}: {problem['msg'].lower()}, received {problem['input']!r}."
+            )
+        else:
+            lines.append(f"Config: {problem['msg'].removeprefix('Value error, ')}.")
+    return "\n".join(lines)
+
+
+def _keys_of(kind: type[Config], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+            keys += _keys_of(field.annotation, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys

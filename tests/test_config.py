@@ -1,0 +1,77 @@
+"""Configurations: defaults from the paper, JSON, single values, refusals."""
+
+import json
+
+import pytest
+
+from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig, load_config
+from nima_pretrain.errors import InputError
+from tests.conftest import ROOT
+
+
+def test_defaults_are_the_paper_values():
+    pretrain = PretrainConfig()
+    assert (pretrain.photos_per_batch, pretrain.epochs, pretrain.temperature) == (8, 20, 50)
+    assert (pretrain.learning_rate, pretrain.learning_rate_decay) == (1e-4, 0.98)
+    assert (pretrain.rho, pretrain.momentum, pretrain.weight_decay) == (0.9, 0.9, 4e-5)
+    finetune = FinetuneConfig()
+    assert (finetune.backbone_learning_rate, finetune.head_learning_rate) == (1e-4, 1e-3)
+    assert (finetune.plateau_patience, finetune.early_stopping_patience) == (5, 10)
+    assert (finetune.dropout, finetune.learning_rate_factor) == (0.75, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pretrain", PretrainConfig), ("finetune", FinetuneConfig)]
+)
+def test_config_files_in_models_hold_the_defaults(name, kind):
+    file = ROOT / "models" / "MobileNetV2" / f"config_{name}.json"
+    assert load_config(kind, file) == kind()
+    assert json.loads(file.read_text()).keys() == kind.model_fields.keys()
+
+
+@pytest.mark.parametrize("config", [PretrainConfig(epochs=3), FinetuneConfig(), TrainConfig()])
+def test_configs_survive_json(config, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(config.model_dump_json())
+    assert load_config(type(config), file) == config
+
+
+def test_single_values_win_over_the_file_and_the_file_over_defaults(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text('{"epochs": 3, "width": 0.5}')
+    config = load_config(PretrainConfig, file, ["epochs=4", "fit=squash", "split=[8, 1, 1]"])
+    assert (config.epochs, config.width, config.fit) == (4, 0.5, "squash")
+    assert config.split == (8, 1, 1)
+    assert config.seed == PretrainConfig().seed
+
+
+def test_a_key_of_the_network_sets_both_stages():
+    config = load_config(TrainConfig, None, ["width=0.35", "finetune.epochs=7"])
+    assert (config.pretrain.width, config.finetune.width) == (0.35, 0.35)
+    assert (config.pretrain.epochs, config.finetune.epochs) == (20, 7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "override", "message"),
+    [
+        (PretrainConfig, "epoch=3", "Unknown config key 'epoch'. Did you mean 'epochs'?"),
+        (TrainConfig, "finetune.flipp=1", "Did you mean 'finetune.flip'?"),
+        (PretrainConfig, "epochs=many", "'epochs': input should be a valid integer, .* 'many'"),
+        (PretrainConfig, "fit=crop", "'fit': input should be 'letterbox' or 'squash'"),
+        (PretrainConfig, "epochs", "Expected --set KEY=VALUE, received 'epochs'"),
+        (TrainConfig, "finetune.width=0.5", "both stages need the same width, received 1.0 .* 0.5"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused_by_name(kind, override, message):
+    with pytest.raises(InputError, match=message):
+        load_config(kind, None, [override])
+
+
+def test_files_that_are_no_configs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="Cannot read the config .*: No such file"):
+        load_config(PretrainConfig, tmp_path / "none.json")
+    for content, message in (("{", "is not JSON"), ("[1]", "JSON object in .* received a list")):
+        file = tmp_path / "config.json"
+        file.write_text(content)
+        with pytest.raises(InputError, match=message):
+            load_config(PretrainConfig, file)
