@@ -1,0 +1,6 @@
+"""Ways to spoil a photograph, in steps: pixels only, without TensorFlow."""
+
+from nima_pretrain.distortions.bank import Aspect, Distortion, DistortionBank, Series
+from nima_pretrain.distortions.banks import BANKS, get_bank
+
+__all__ = ["BANKS", "Aspect", "Distortion", "DistortionBank", "Series", "get_bank"]

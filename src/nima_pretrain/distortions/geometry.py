@@ -1,0 +1,108 @@
+"""Sizes, crops and turns: every change of a photograph's shape happens here, with Pillow.
+
+Images are (H, W, 3) uint8 RGB arrays, 0 to 255. Sizes and offsets are rounded as in the code
+published with Pfister, Kobs and Hotho (2021), so that our views equal theirs.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+Fit = Literal["letterbox", "squash"]
+
+# A photo longer than this many times its short side is fitted without the detour over its short
+# side: enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
+_LONGEST_DETOUR = 16
+
+
+def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Returns the image at (height, width), bilinear, antialiased when it shrinks."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def resize_short_side(image: np.ndarray, size: int) -> np.ndarray:
+    """Returns the image with its short side at `size` pixels and its aspect ratio kept."""
+    height, width = image.shape[:2]
+    if width <= height:
+        return resize(image, size, size * height // width)
+    return resize(image, size * width // height, size)
+
+
+def centre_crop(image: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Returns the central (height, width) pixels.
+
+    Fractional sizes are allowed, as `largest_rotated_rectangle` gives them: the offset is taken
+    from the exact size, then offset and size are rounded.
+    """
+    left = round((image.shape[1] - width) / 2)
+    top = round((image.shape[0] - height) / 2)
+    return image[top : top + round(height), left : left + round(width)]
+
+
+def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Returns the image turned counter-clockwise, bicubic, on a canvas that holds all of it."""
+    turned = Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    return np.asarray(turned)
+
+
+def largest_rotated_rectangle(width: int, height: int, degrees: float) -> tuple[float, float]:
+    """Returns (width, height) of the largest axis-parallel rectangle inside a turned one.
+
+    Args:
+        width: width of the rectangle before it is turned, pixels.
+        height: its height, pixels.
+        degrees: the turn, in either direction.
+    """
+    sine = abs(math.sin(math.radians(degrees)))
+    cosine = abs(math.cos(math.radians(degrees)))
+    long, short = max(width, height), min(width, height)
+    if short <= 2 * sine * cosine * long or math.isclose(sine, cosine):
+        # Half-constrained: two corners touch the long sides, the others lie on the mid-line.
+        along, across = short / 2 / sine, short / 2 / cosine
+        return (along, across) if width >= height else (across, along)
+    cosine_of_double = cosine**2 - sine**2
+    return (
+        (width * cosine - height * sine) / cosine_of_double,
+        (height * cosine - width * sine) / cosine_of_double,
+    )
+
+
+def pad_to_square(image: np.ndarray) -> np.ndarray:
+    """Returns the image in the middle of a black square as wide as its long side."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = image
+    return square
+
+
+def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
+    """Returns the image as the network's (size, size, 3) input.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        size: side of the square, pixels.
+        fit: "letterbox" pads with black and keeps the aspect ratio (Pfister et al., 2021);
+            "squash" does not keep it and loses no resolution (idealo's NIMA).
+    """
+    return resize(pad_to_square(image) if fit == "letterbox" else image, size, size)
+
+
+def fit_photo(photo: np.ndarray, size: int, fit: Fit) -> np.ndarray:
+    """Returns a photo of any size as the network's (size, size, 3) input.
+
+    The way leads over the short side at `size`, so that the result is, pixel for pixel, the view
+    called `original` in pretraining: a photo looks the same in every stage.
+    """
+    height, width = photo.shape[:2]
+    if max(height, width) <= _LONGEST_DETOUR * min(height, width):
+        photo = resize_short_side(photo, size)
+    elif fit == "letterbox":
+        scale = size / max(height, width)
+        photo = resize(photo, max(1, round(width * scale)), max(1, round(height * scale)))
+    return fit_square(photo, size, fit)
