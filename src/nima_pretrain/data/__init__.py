@@ -1,0 +1,1 @@
+"""Photographs, their views and their ratings: from files to arrays, without networks."""

@@ -1,0 +1,66 @@
+"""Who is trained on, who is not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nima_pretrain.data.split import SplitFiles, list_photos, split_names, split_photos
+from nima_pretrain.errors import InputError
+
+NAMES = [f"photo {number}.jpg" for number in range(130)]
+
+
+def test_the_paper_proportions():
+    assert [len(group) for group in split_names(NAMES, (100, 15, 15), seed=0)] == [100, 15, 15]
+
+
+@given(count=st.integers(3, 200), seed=st.integers(0, 99))
+def test_every_photo_is_in_one_group_and_no_group_is_empty(count, seed):
+    groups = split_names(NAMES[:count], (100, 15, 15), seed)
+    assert sorted(name for group in groups for name in group) == sorted(NAMES[:count])
+    assert all(groups)
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order_of_the_files():
+    first = split_names(NAMES, (100, 15, 15), seed=1)
+    assert first == split_names(NAMES[::-1], (100, 15, 15), seed=1)
+    assert first != split_names(NAMES, (100, 15, 15), seed=2)
+
+
+def write_lists(folder, *contents):
+    files = [folder / f"{number}.txt" for number in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_text(content)
+    return SplitFiles(*files)
+
+
+def test_file_lists_fix_the_split(photo_folder, tmp_path):
+    lists = write_lists(tmp_path, "a.JPG\nSummer 2021/e.webp\n", "b.png\n")
+    photos = list_photos(photo_folder, lists)
+    split, _ = split_photos(photos, tmp_path / "unreadable.csv", (1, 1, 1), 0)
+    assert split.training == ("a.JPG", "Summer 2021/e.webp")
+    assert (split.validation, split.test) == (("b.png",), ())
+
+
+def test_lists_that_cannot_be_followed_are_refused(photo_folder, tmp_path):
+    def split(*contents):
+        list_photos(photo_folder, write_lists(tmp_path, *contents))
+
+    with pytest.raises(InputError, match=r"1 of 2 listed photos are not in .*, e.g. gone.jpg"):
+        split("a.JPG\n", "gone.jpg\n")
+    with pytest.raises(InputError, match="1 photos stand more than once .* 'a.JPG'"):
+        split("a.JPG\nb.png\n", "a.JPG\n")
+    with pytest.raises(InputError, match="one photo a line in .* but it is empty"):
+        split("\n", "a.JPG\n")
+
+
+def test_a_folder_without_a_single_readable_photo_is_refused(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="None of the 1 photos .*unreadable.csv says why"):
+        split_photos(list_photos(tmp_path), tmp_path / "unreadable.csv", (1, 1, 1), 0)
+    assert "broken.jpg" in (tmp_path / "unreadable.csv").read_text()
+
+
+def test_one_photo_is_too_few(photo_folder, tmp_path):
+    with pytest.raises(InputError, match="for validation, received 0 and 1 of 1"):
+        split_photos(list_photos(photo_folder / "a.JPG"), tmp_path / "list.csv", (1, 1, 1), 0)
