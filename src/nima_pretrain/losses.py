@@ -1,0 +1,126 @@
+"""The losses, one equation each: tensors in, a scalar out, in float32.
+
+Pretext losses are raw: summed over the terms of a photo and averaged over the photos. `balanced`
+makes them comparable. Sections and equations are those of Pfister, Kobs and Hotho (2021).
+"""
+
+import tensorflow as tf
+
+from nima_pretrain.distortions import Aspect, DistortionBank
+
+
+def ranking(
+    scores: tf.Tensor,
+    bank: DistortionBank,
+    margin: float = 0.2,
+    fingerprints: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Returns the margin loss over all ordered pairs of views.
+
+    max(0, f(worse) - f(better) + m), summed over the bank's pairs, averaged over the photos. The
+    paper's equation 1 has the difference reversed; its text, its code and RankIQA agree on this.
+    When all scores are equal the paper bank gives 500 m.
+
+    Args:
+        scores: (B, V) floats, the aesthetic score f of every view.
+        bank: says which views are ranked.
+        margin: m, on the scale of the scores.
+        fingerprints: (B, V) from `layers.Fingerprints`; pairs of equal views are left out.
+            None keeps all pairs.
+    """
+    scores = tf.cast(scores, tf.float32)
+    better = tf.gather(scores, bank.pairs.better, axis=1)  # (B, P)
+    worse = tf.gather(scores, bank.pairs.worse, axis=1)  # (B, P)
+    terms = tf.maximum(0.0, worse - better + margin)
+    terms *= differing(fingerprints, bank.pairs.better, bank.pairs.worse)
+    return _sum_over_terms_mean_over_photos(terms)
+
+
+def classification(
+    logits: dict[str, tf.Tensor],
+    bank: DistortionBank,
+    fingerprints: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Returns the cross-entropy of naming the distortion, each aspect among its own.
+
+    Summed over the distorted views, averaged over the photos; references have no class. Uniform
+    predictions give about 339 on the paper bank.
+
+    Args:
+        logits: for every aspect (B, V, classes of the aspect) floats before the softmax.
+        bank: says which view belongs to which class.
+        fingerprints: (B, V) from `layers.Fingerprints`; views equal to their reference are left
+            out. None keeps all.
+    """
+    total = tf.constant(0.0)
+    for aspect in Aspect:
+        views, labels, references = bank.class_terms[aspect]
+        predicted = tf.gather(tf.cast(logits[aspect.value], tf.float32), views, axis=1)
+        targets = tf.broadcast_to(labels, tf.shape(predicted)[:2])  # (B, N)
+        terms = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, predicted)  # (B, N)
+        terms *= differing(fingerprints, views, references)
+        total += _sum_over_terms_mean_over_photos(terms)
+    return total
+
+
+def regression(
+    levels: tf.Tensor, bank: DistortionBank, fingerprints: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Returns the squared error of the distortion levels.
+
+    For a view of distortion d only output d counts; the target is its level over the number of
+    levels on that side, -1 to 1, and 0 on the reference, once for every distortion. Summed over
+    these terms, averaged over the photos. Zero outputs give about 76 on the paper bank.
+
+    Args:
+        levels: (B, V, distortions) floats, in the bank's order.
+        bank: says which view has which target.
+        fingerprints: (B, V) from `layers.Fingerprints`; distorted views equal to their reference
+            are left out. None keeps all.
+    """
+    views, outputs, targets, references = bank.regression_terms
+    chosen = tf.stack([views, outputs], axis=1)  # (N, 2)
+    by_photo = tf.transpose(tf.cast(levels, tf.float32), [1, 2, 0])  # (V, D, B)
+    predicted = tf.transpose(tf.gather_nd(by_photo, chosen))  # (B, N)
+    terms = tf.square(predicted - targets)
+    is_reference = tf.constant(views == references, tf.float32)
+    terms *= tf.maximum(is_reference, differing(fingerprints, views, references))
+    return _sum_over_terms_mean_over_photos(terms)
+
+
+def balanced(loss: tf.Tensor, temperature: float = 50.0) -> tf.Tensor:
+    """Returns h(L) = exp(L / T), which gives harder tasks larger gradients.
+
+    Liang and Zhang (2020). The loss must be summed over terms and averaged over photos before.
+    """
+    return tf.exp(tf.cast(loss, tf.float32) / temperature)
+
+
+def earth_movers_distance(y_true: tf.Tensor, y_pred: tf.Tensor, r: float = 2.0) -> tf.Tensor:
+    """Returns the earth mover's distance between score distributions.
+
+    (mean over bins of |CDF difference|^r)^(1/r) for each photo, averaged over the photos (Talebi
+    and Milanfar 2018, equation 1). The code published with the first paper takes one root over
+    the whole batch instead; we do not.
+
+    Args:
+        y_true: (B, n) floats, rows sum to 1.
+        y_pred: the same.
+        r: 2 to train with, as NIMA; 1 is the plain distance.
+    """
+    difference = tf.cumsum(tf.cast(y_true, tf.float32) - tf.cast(y_pred, tf.float32), axis=-1)
+    mean = tf.reduce_mean(tf.abs(difference) ** r, axis=-1)
+    # The root's slope at 0 is infinite; a photo predicted exactly pulls nowhere.
+    return tf.reduce_mean(tf.maximum(mean, 1e-12) ** (1 / r))
+
+
+def differing(fingerprints: tf.Tensor | None, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns 1.0 where two views of a photo differ and 0.0 where not, (B, N); 1.0 without."""
+    if fingerprints is None:
+        return tf.constant(1.0)
+    differs = tf.gather(fingerprints, first, axis=1) != tf.gather(fingerprints, second, axis=1)
+    return tf.cast(differs, tf.float32)
+
+
+def _sum_over_terms_mean_over_photos(terms: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.reduce_sum(terms, axis=1))

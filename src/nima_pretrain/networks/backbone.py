@@ -1,0 +1,41 @@
+"""The backbone: 8-bit photos in, pooled features out."""
+
+import keras
+
+# keras.applications smooths batch-norm statistics with 0.999, which takes thousands of steps to
+# follow new data. PyTorch's networks, the paper's among them, use 0.9 (there written as 0.1).
+_BATCH_NORM_MOMENTUM = 0.9
+
+
+def build_backbone(
+    name: str = "MobileNetV2", input_size: int = 224, width: float = 1.0
+) -> keras.Model:
+    """Returns a backbone without weights from anywhere: (B, S, S, 3) uint8 -> (B, F) float32.
+
+    Rescaling from 0..255 to [-1, 1] is its first layer, so weights and preprocessing cannot part.
+    F is 1280, or more for widths above 1.
+
+    Args:
+        name: "MobileNetV2".
+        input_size: S, pixels, at least 32.
+        width: MobileNetV2's alpha; any positive number.
+
+    Raises:
+        ValueError: the name is not known.
+    """
+    if name != "MobileNetV2":
+        raise ValueError(f"Expected the backbone 'MobileNetV2', received {name!r}.")
+    photos = keras.Input((input_size, input_size, 3), dtype="uint8", name="photos")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescaling")(photos)
+    network = keras.applications.MobileNetV2(
+        input_tensor=x,
+        input_shape=(input_size, input_size, 3),
+        alpha=width,
+        include_top=False,
+        weights=None,
+    )
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _BATCH_NORM_MOMENTUM
+    features = keras.layers.GlobalAveragePooling2D(name="features")(network.output)
+    return keras.Model(photos, features, name="backbone")

@@ -1,0 +1,91 @@
+"""Backbone, pretext model and NIMA: shapes, preprocessing, gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nima_pretrain.distortions import Aspect, get_bank
+from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model
+
+PAPER = get_bank("paper")
+
+
+@pytest.mark.parametrize(("size", "width", "features"), [(32, 0.35, 1280), (45, 1.4, 1792)])
+def test_backbones_of_any_size_and_width_take_8_bit_photos(size, width, features):
+    backbone = build_backbone(input_size=size, width=width)
+    photos = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    assert backbone(photos).shape == (2, features)
+
+
+def test_rescaling_to_minus_one_and_one_is_inside():
+    backbone = build_backbone(input_size=32, width=0.35)
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    plain = keras.applications.MobileNetV2(
+        (32, 32, 3), 0.35, include_top=False, weights=None, pooling="avg"
+    )
+    plain.set_weights(backbone.get_weights())
+    expected = plain(photos / np.float32(127.5) - 1)
+    np.testing.assert_allclose(backbone(photos), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("bank", [PAPER, get_bank("repaired")], ids=["paper", "repaired"])
+def test_pretext_model_has_one_output_a_task(bank):
+    backbone = build_backbone(input_size=32, width=0.35)
+    tasks = ("ranking", "classification", "regression")
+    model = build_pretext_model(backbone, bank, tasks)
+    views = np.random.default_rng(0).integers(0, 256, (1, bank.num_views, 32, 32, 3), np.uint8)
+    outputs = model(views)
+    assert list(outputs) == list(tasks)
+    assert outputs["ranking"].shape == (1, bank.num_views)
+    assert ((outputs["ranking"] > 0) & (outputs["ranking"] < 1)).numpy().all()
+    assert outputs["regression"].shape == (1, bank.num_views, 21)
+    shapes = {name: logits.shape[-1] for name, logits in outputs["classification"].items()}
+    assert shapes == {aspect.value: len(bank.of_aspect(aspect)) for aspect in Aspect}
+    assert len(model.losses) == 3
+
+
+def test_every_task_reaches_the_first_layer_of_the_backbone():
+    for task in ("ranking", "classification", "regression"):
+        backbone = build_backbone(input_size=32, width=0.35)
+        model = build_pretext_model(backbone, PAPER, (task,))
+        views = np.random.default_rng(0).integers(0, 256, (1, 174, 32, 32, 3), np.uint8)
+        with tf.GradientTape() as tape:
+            model(views, training=True)
+            loss = tf.add_n(model.losses)
+        gradient = tape.gradient(loss, backbone.get_layer("Conv1").kernel)
+        assert np.abs(gradient).max() > 0, task
+
+
+def test_nima_predicts_distributions():
+    model = build_nima(build_backbone(input_size=32, width=0.35), num_bins=7)
+    photos = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    distributions = model(photos).numpy()
+    assert distributions.shape == (3, 7)
+    np.testing.assert_allclose(distributions.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="the backbone 'MobileNetV2', received 'VGG'"):
+        build_backbone("VGG")
+    backbone = build_backbone(input_size=32, width=0.35)
+    with pytest.raises(ValueError, match=r"Unknown tasks \['colour'\]. Known tasks: ranking"):
+        build_pretext_model(backbone, PAPER, ("ranking", "colour"))
+
+
+def test_batch_norm_follows_as_fast_as_in_the_paper():
+    backbone = build_backbone(input_size=32, width=0.35)
+    norms = [x for x in backbone.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert len(norms) == 52
+    assert {norm.momentum for norm in norms} == {0.9}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["ranking", "classification", "regression"])
+def test_a_few_steps_lower_the_loss_of_every_task(task, photo):
+    keras.utils.set_random_seed(1)
+    model = build_pretext_model(build_backbone(input_size=32, width=0.35), PAPER, (task,))
+    model.compile(keras.optimizers.Adam(1e-3))
+    views = PAPER.render(photo, size=32)[None]
+    losses = model.fit(views, epochs=12, verbose=0).history[f"{task}_raw"]
+    assert losses[-1] < 0.8 * losses[0]
