@@ -1,0 +1,1 @@
+"""Training: the pretext tasks without labels, then NIMA on human ratings."""

@@ -1,0 +1,60 @@
+"""The run directory: what was asked for, on which machine, and what came out."""
+
+import logging
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from nima_pretrain import __version__
+from nima_pretrain.config import Config
+from nima_pretrain.errors import InputError
+from nima_pretrain.files import write_json
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "imagecorruptions", "scikit-image")
+_BEFORE_THE_FIRST_STEP = ("config.json", "environment.json", "unreadable.csv")
+
+
+def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
+    """Creates a run directory with `config.json` and `environment.json`, and returns it.
+
+    Args:
+        path: where; parents are made.
+        config: what will be run, all defaults filled in.
+        overwrite: whether an earlier run at the same place is deleted first. One that ended
+            before it began, with nothing but these files, is replaced without asking.
+
+    Raises:
+        InputError: something is there already and is not to be overwritten, or is not a run.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not (path / "environment.json").is_file():
+            raise InputError(
+                f"Expected a new folder for the run, but {path} exists and is not a run. "
+                "Choose another --run."
+            )
+        begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
+        if begun and not overwrite:
+            raise InputError(
+                f"The run {path} exists. Choose another --run, or pass --overwrite to delete it."
+            )
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "environment.json", _environment())
+    write_json(path / "config.json", config.model_dump(mode="json"))
+    return path
+
+
+def _environment() -> dict[str, object]:
+    return {
+        "nima_pretrain": __version__,
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,42 @@
+"""Callbacks that decide: plateaus and the best epoch."""
+
+import types
+
+import keras
+import pytest
+
+from nima_pretrain.errors import InputError
+from nima_pretrain.training.callbacks import KeepBest, ReduceOnPlateau
+
+
+def run(callback, losses):
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+
+
+def test_rates_fall_when_the_loss_has_not_gained_for_some_epochs():
+    optimizer = keras.optimizers.Adam(1.0)
+    callback = ReduceOnPlateau(factor=0.5, patience=2, min_delta=0.1)
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    run(callback, [5.0, 4.0, 3.95, 3.92])
+    assert float(optimizer.learning_rate) == pytest.approx(0.5)
+    run(callback, [3.0, 3.0])
+    assert float(optimizer.learning_rate) == pytest.approx(0.5)
+    run(callback, [3.0])
+    assert float(optimizer.learning_rate) == pytest.approx(0.25)
+
+
+def test_the_epoch_with_the_lowest_loss_is_kept():
+    saved = []
+    callback = KeepBest(lambda logs: saved.append(logs["val_loss"]))
+    run(callback, [3.0, 2.0, 2.5, 1.5, 1.5])
+    assert saved == [3.0, 2.0, 1.5]
+    assert (callback.epoch, callback.logs["val_loss"]) == (4, 1.5)
+    callback.on_train_end()
+
+
+def test_training_that_diverged_is_said_so():
+    callback = KeepBest(lambda logs: None)
+    run(callback, [float("nan"), float("inf")])
+    with pytest.raises(InputError, match="Training diverged: no epoch had a finite"):
+        callback.on_train_end()

@@ -1,0 +1,126 @@
+"""Fine-tuning: frozen until the plateau, then really free; the best epoch kept."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from nima_pretrain.config import FinetuneConfig, NetworkConfig
+from nima_pretrain.data.ratings import Ratings, ScoreScale
+from nima_pretrain.errors import InputError
+from nima_pretrain.networks import build_backbone, load_model
+from nima_pretrain.networks.weights import SideCar, read_side_car, save_weights
+from nima_pretrain.training.finetune import finetune
+
+CONFIG = FinetuneConfig(
+    width=0.35,
+    input_size=32,
+    batch_size=8,
+    epochs=12,
+    head_learning_rate=0.05,
+    plateau_patience=1,
+    early_stopping_patience=2,
+    min_delta=0.02,
+    dropout=0.0,
+)
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    """Bright photos are liked, dark ones are not."""
+    rng = np.random.default_rng(0)
+    paths, distributions = [], []
+    for number in range(24):
+        brightness = 40 + 180 * (number % 2)
+        pixels = np.clip(rng.normal(brightness, 30, (32, 32, 3)), 0, 255)
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(np.uint8(pixels)).save(paths[-1])
+        distributions.append([0.1, 0.1, 0.8] if number % 2 else [0.8, 0.1, 0.1])
+    return Ratings(tuple(paths), np.float32(distributions), ScoreScale(3))
+
+
+@pytest.fixture
+def start(tmp_path):
+    network = NetworkConfig(width=0.35, input_size=32)
+    backbone = build_backbone(input_size=32, width=0.35)
+    save_weights(backbone, tmp_path / "start.h5", SideCar(kind="backbone", network=network))
+    return tmp_path / "start.h5"
+
+
+def kernel(model):
+    return model.get_layer("Conv1").get_weights()[0]
+
+
+@pytest.mark.slow
+def test_the_backbone_is_frozen_until_the_plateau_and_then_moves(ratings, start, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    results = finetune(ratings, run, CONFIG, ratings, str(start))
+    log = pd.read_csv(run / "log.csv")
+    assert 1 < results["head_epochs"] < results["epochs"] == len(log) <= 12
+    frozen = log["backbone_learning_rate"] == 0
+    assert frozen.sum() == results["head_epochs"]
+    assert log["epoch"].tolist() == list(range(len(log)))
+    best = load_model(run / "nima.h5")
+    moved = np.abs(kernel(best) - kernel(load_model(start))).max()
+    if results["best_epoch"] > results["head_epochs"]:
+        assert moved > 0
+    else:
+        assert moved == 0
+    assert results["best_epoch"] == log["val_loss"].idxmin() + 1
+    side_car = read_side_car(run / "nima.h5", "nima")
+    assert side_car.training_data["photos"] == 24
+    assert side_car.score_scale == ScoreScale(3, 1, 3)
+    assert json.loads((run / "results.json").read_text())["metrics"]["val_loss"] == pytest.approx(
+        log["val_loss"].min(), rel=1e-6
+    )
+
+
+@pytest.mark.slow
+def test_a_kernel_of_the_backbone_moves_after_the_unfreezing(ratings, start, tmp_path):
+    config = CONFIG.model_copy(update={"epochs": 2, "min_delta": 9.0})
+    # Nothing gains 9 points: the first epoch after the first one is the plateau.
+    frozen_run, free_run = tmp_path / "frozen", tmp_path / "free"
+    for run, epochs in ((frozen_run, 2), (free_run, 6)):
+        run.mkdir()
+        results = finetune(
+            ratings, run, config.model_copy(update={"epochs": epochs}), ratings, str(start)
+        )
+        assert results["head_epochs"] == 2
+    np.testing.assert_array_equal(
+        kernel(load_model(frozen_run / "nima.h5")), kernel(load_model(start))
+    )
+    log = pd.read_csv(free_run / "log.csv")
+    assert (log["backbone_learning_rate"] > 0).sum() >= 2
+
+
+@pytest.mark.slow
+def test_training_lowers_the_loss(ratings, start, tmp_path):
+    config = CONFIG.model_copy(
+        update={
+            "epochs": 25,
+            "plateau_patience": 8,
+            "early_stopping_patience": 25,
+            "head_learning_rate": 2e-3,
+            "backbone_learning_rate": 2e-3,
+        }
+    )
+    finetune(ratings, tmp_path, config, ratings, str(start))
+    losses = pd.read_csv(tmp_path / "log.csv")["loss"]
+    assert losses.iloc[-1] < 0.5 * losses.iloc[0]
+
+
+def test_ratings_on_two_scales_are_refused(ratings, start, tmp_path):
+    other = Ratings(ratings.paths, np.full((24, 4), 0.25, np.float32), ScoreScale(4))
+    with pytest.raises(InputError, match="Expected 3 bins in the validation ratings .* received 4"):
+        finetune(ratings, tmp_path, CONFIG, other, str(start))
+
+
+def test_unreadable_photos_are_listed_and_none_left_is_refused(ratings, start, tmp_path):
+    for path in ratings.paths:
+        path.write_bytes(b"broken")
+    with pytest.raises(InputError, match="only 0 and 0 can be read; .*unreadable.csv"):
+        finetune(ratings, tmp_path, CONFIG, None, str(start))
+    assert len(pd.read_csv(tmp_path / "unreadable.csv")) == 24

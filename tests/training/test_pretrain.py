@@ -1,0 +1,82 @@
+"""Pretext training: it learns, keeps the best epoch, and says what it did."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nima_pretrain.config import PretrainConfig
+from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.networks import build_backbone, load_model
+from nima_pretrain.training.pretrain import pretrain
+
+SMALL = PretrainConfig(
+    width=0.35,
+    input_size=32,
+    photos_per_batch=2,
+    epochs=3,
+    learning_rate=1e-3,
+    num_workers=0,
+    split=(4, 1, 1),
+)
+
+
+@pytest.mark.slow
+def test_a_run_tells_its_story_and_keeps_the_best_epoch(photo_folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    results = pretrain(photo_folder, run, SMALL, "none")
+    log = pd.read_csv(run / "log.csv")
+    assert len(log) == 3
+    for task in ("ranking", "regression"):
+        assert {f"{task}_raw", f"{task}_balanced", f"val_{task}_raw"} <= set(log.columns)
+    np.testing.assert_allclose(log["learning_rate"], 1e-3 * 0.98 ** np.arange(3), rtol=1e-5)
+    assert (log["waiting"] > 0).all()
+    assert results["best_epoch"] == log["val_loss"].idxmin() + 1
+    assert results["metrics"]["val_loss"] == pytest.approx(log["val_loss"].min(), rel=1e-6)
+    assert json.loads((run / "results.json").read_text()) == results
+    assert set(results["test"]) >= {"loss", "ordered_pairs"}
+    assert list((run / "tensorboard").rglob("events*"))
+    views = np.random.default_rng(0).integers(0, 256, (1, 174, 32, 32, 3), np.uint8)
+    features = load_model(run / "backbone.h5")(views[0])
+    pretext = load_model(run / "pretext.h5")
+    in_pretext = pretext.get_layer("backbone_on_views").backbone(views[0])
+    np.testing.assert_array_equal(features, in_pretext)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights(photo_folder, tmp_path):
+    weights = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        pretrain(photo_folder, tmp_path / name, SMALL.model_copy(update={"epochs": 1}), "none")
+        weights.append(load_model(tmp_path / name / "backbone.h5").get_weights())
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_backbone_stays_as_it_was_while_the_heads_warm_up(photo_folder, tmp_path):
+    config = SMALL.model_copy(
+        update={"epochs": 1, "freeze_backbone_steps": 4, "learning_rate": 1e-9}
+    )
+    pretrain(photo_folder, tmp_path, config, "none")
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
+    start = build_backbone(input_size=32, width=0.35)
+    kept = load_model(tmp_path / "backbone.h5")
+    for layer, old in zip(kept.trainable_weights, start.trainable_weights, strict=True):
+        np.testing.assert_allclose(layer.numpy(), old.numpy(), atol=1e-6)
+
+
+def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_path, monkeypatch):
+    from nima_pretrain.data import views
+
+    def vanished(path):
+        raise PhotoError(path, "No such file")
+
+    monkeypatch.setattr(views, "load_photo", vanished)
+    with pytest.raises(PhotoError, match="No such file"):
+        pretrain(photo_folder, tmp_path, SMALL, "none")
