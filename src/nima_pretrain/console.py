@@ -1,0 +1,95 @@
+"""What the command line shows: log lines and progress on stderr, tables on standard output.
+
+rich is imported where it is used, so that `--help` answers at once.
+"""
+
+import logging
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+@cache
+def console() -> Any:
+    """One console on stderr: progress bars and log lines have to know of each other."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+class _ToConsole(logging.Handler):
+    """Prints log lines beside the progress bar, whole: a file or a pipe gets no line breaks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console().print(self.format(record), soft_wrap=True, markup=False, highlight=False)
+
+
+def start_logging() -> None:
+    """Lets the package's INFO lines reach the user."""
+    logger = logging.getLogger("nima_pretrain")
+    logger.handlers = [_ToConsole()]
+    logger.setLevel(logging.INFO)
+
+
+def track(items: Iterable[Item], total: int, description: str) -> list[Item]:
+    """Returns the items as a list, with a bar while they come."""
+    from rich import progress
+
+    return list(progress.track(items, description, total, console=console(), transient=True))
+
+
+def print_pretraining(results: dict[str, Any]) -> None:
+    """Prints what `training.pretrain` returned."""
+    columns = {"validation": "val_", "test": ""}
+    metrics = {"validation": results["metrics"], "test": results.get("test", {})}
+    rows = [
+        [
+            part,
+            str(results["photos"][part]),
+            _number(metrics[part].get(f"{prefix}loss")),
+            _number(metrics[part].get(f"{prefix}ordered_pairs")),
+        ]
+        for part, prefix in columns.items()
+    ]
+    print_table(
+        f"Pretraining, epoch {results['best_epoch']} of {results['epochs']}",
+        ["photos", "number", "loss", "pairs in order"],
+        rows,
+    )
+
+
+def print_finetuning(results: dict[str, Any]) -> None:
+    """Prints what `training.finetune` returned."""
+    columns = ["epochs", "of these head alone", "best epoch", "validation EMD"]
+    counts = [str(results[key]) for key in ("epochs", "head_epochs", "best_epoch")]
+    print_table("Fine-tuning", columns, [[*counts, _number(results["metrics"]["val_loss"])]])
+
+
+def print_evaluation(results: dict[str, Any], ratings: str) -> None:
+    """Prints what `evaluation.evaluate` returned."""
+    names = {"lcc": "LCC", "srcc": "SRCC", "accuracy": "accuracy", "mae": "MAE", "emd": "EMD"}
+    rows = [
+        [label, *(_number(results[key][name]) for name in names)]
+        for key, label in (("model", "model"), ("constant", "always the mean"))
+    ]
+    title = f"Evaluation on {results['images']} images, {ratings}"
+    print_table(title, ["", *names.values()], rows)
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Prints a table, the first column to the left, the others to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

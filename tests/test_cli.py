@@ -1,0 +1,178 @@
+"""The command line: quick help, and one clear message for each kind of wrong input."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nima_pretrain import __version__
+from nima_pretrain.cli import main
+from nima_pretrain.config import NetworkConfig
+from nima_pretrain.networks import build_backbone, build_nima
+from nima_pretrain.networks.weights import ScaleConfig, SideCar, save_weights
+from tests.conftest import ROOT
+
+NETWORK = NetworkConfig(width=0.35, input_size=32)
+
+
+@pytest.fixture(scope="module")
+def nima_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "nima.h5"
+    backbone = build_backbone(input_size=32, width=0.35)
+    scale = ScaleConfig(bins=10, low=1, high=10)
+    side_car = SideCar(kind="nima", network=NETWORK, scale=scale)
+    save_weights(build_nima(backbone), path, side_car)
+    save_weights(backbone, path.with_name("backbone.h5"), SideCar(kind="backbone", network=NETWORK))
+    return path
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["nima-pretrain", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.new("RGB", (40, 40)).save(images / "one.jpg")
+    file = tmp_path / "ratings.json"
+    file.write_text(json.dumps([{"image_id": "one", "label": [1] * 10}]))
+    return file
+
+
+def test_help_names_every_command(monkeypatch, capsys):
+    assert run(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    for command in ("train", "pretrain", "finetune", "evaluate", "predict", "render"):
+        assert command in shown
+
+
+def test_version(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == f"nima-pretrain {__version__}"
+
+
+def test_help_answers_without_tensorflow():
+    code = "import sys, nima_pretrain.cli; print([m for m in sys.modules if m in HEAVY])"
+    heavy = "HEAVY = ('tensorflow', 'keras', 'pandas', 'scipy', 'matplotlib', 'cv2');"
+    done = subprocess.run(
+        [sys.executable, "-c", heavy + code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+WRONG = {
+    "missing photos": (["pretrain", "nowhere", "--run", "new"], "nowhere does not exist"),
+    "empty folder": (["pretrain", "{empty}", "--run", "new"], "Found no photos below"),
+    "unknown key": (
+        ["pretrain", "{images}", "--run", "new", "--set", "epoch=1"],
+        "Unknown config key 'epoch'. Did you mean 'epochs'?",
+    ),
+    "existing folder": (
+        ["pretrain", "{images}", "--run", "{images}", "--base-weights", "none"],
+        "is not a run. Choose another --run",
+    ),
+    "missing base weights": (
+        ["pretrain", "{images}", "--run", "new", "--base-weights", "gone.h5"],
+        "gone.h5 does not exist",
+    ),
+    "weights that do not fit": (
+        [
+            "pretrain",
+            "{images}",
+            "--run",
+            "new",
+            "--base-weights",
+            "{backbone}",
+            "--set",
+            "width=1",
+        ],
+        "are of width 0.35, but the config asks for 1.0",
+    ),
+    "ratings that name missing images": (
+        ["finetune", "--ratings", "{ratings}", "--images", "{empty}", "--run", "new"],
+        "1 of 1 images that .* are not in .* e.g. 'one'",
+    ),
+    "weights of another kind": (
+        ["evaluate", "{backbone}", "--ratings", "{ratings}", "--images", "{images}"],
+        "Expected weights of a nima model",
+    ),
+    "missing weights": (
+        ["predict", "{images}", "--weights", "gone.h5"],
+        "Expected a weights file, but gone.h5 does not exist",
+    ),
+    "missing photo to score": (
+        ["predict", "{images}", "nowhere.jpg", "--weights", "{nima}"],
+        "nowhere.jpg does not exist",
+    ),
+    "photo that is none": (["render", "{ratings}", "--output", "views"], "cannot identify"),
+    "unknown bank": (
+        ["render", "{photo}", "--output", "views", "--bank", "mine"],
+        "'bank': input should be 'paper' or 'repaired'",
+    ),
+    "half a road": (["train", "{images}"], "Expected --ratings, --images, --test-ratings beside"),
+    "half a split": (
+        ["pretrain", "{images}", "--run", "new", "--training-list", "{ratings}"],
+        "Expected --training-list and --validation-list together",
+    ),
+}
+
+
+@pytest.mark.parametrize("arguments, message", WRONG.values(), ids=WRONG)
+def test_wrong_input_gets_one_message_and_exit_code_2(
+    arguments, message, monkeypatch, capsys, tmp_path, ratings, nima_file
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    places = {
+        "empty": tmp_path / "empty",
+        "images": tmp_path / "images",
+        "photo": tmp_path / "images" / "one.jpg",
+        "ratings": ratings,
+        "nima": nima_file,
+        "backbone": nima_file.with_name("backbone.h5"),
+    }
+    code = run(monkeypatch, *(argument.format(**places) for argument in arguments))
+    shown = capsys.readouterr()
+    assert code == 2
+    lines = shown.err.strip().splitlines()
+    assert [line.startswith("nima-pretrain: ") for line in lines].count(True) == 1
+    assert re.search(message, shown.err), shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_several_values_may_follow_one_set(monkeypatch, capsys, tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "one.jpg")
+    values = ["width=0.35", "epochs=2", "epoch=3"]
+    assert run(monkeypatch, "pretrain", tmp_path, "--run", "x", "--set", *values) == 2
+    assert "Unknown config key 'epoch'" in capsys.readouterr().err
+
+
+def test_predict_keeps_standard_output_clean(nima_file, photo_folder):
+    done = subprocess.run(
+        [
+            ROOT / "entrypoints" / "predict",
+            photo_folder,
+            "--weights",
+            nima_file,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == "path,mean,std,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,status,error"
+    assert len(lines) == 7
+    assert all(",ok," in line for line in lines[1:])
+    # TensorFlow's start-up noise does not reach the user.
+    assert "TensorRT" not in done.stderr
+    assert "cuDNN" not in done.stderr

@@ -1,0 +1,154 @@
+"""The whole road at toy size, by the commands that users type; the README's own among them."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from nima_pretrain.networks import load_model
+from tests.conftest import ROOT
+
+TINY = "--set width=0.35 input_size=32 epochs=2"
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands():
+    return [line for block in blocks("sh") for line in block.splitlines() if line]
+
+
+def nima_pretrain(folder, arguments):
+    program = Path(sys.executable).with_name("nima-pretrain")
+    return subprocess.run(
+        [program, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the README's commands find: photos, rated photos, ratings."""
+    folder = tmp_path_factory.mktemp("user")
+    rng = np.random.default_rng(0)
+    for name in ("my_photos", "rated_photos"):
+        (folder / name / "deeper").mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (40, 60, 3), np.uint8)
+            Image.fromarray(pixels).resize((90, 60)).save(folder / name / f"photo {number}.jpg")
+    pixels = rng.integers(0, 256, (60, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "my_photos" / "deeper" / "upright.PNG")
+    (folder / "my_photos" / "broken.jpg").write_bytes(b"broken")
+    rows = [
+        {"image_id": f"photo {number}", "label": rng.integers(1, 9, 7).tolist()}
+        for number in range(4)
+    ]
+    for name in ("ratings.json", "test_ratings.json"):
+        (folder / name).write_text(json.dumps(rows))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_lead_from_photos_to_scores(folder):
+    ours = [shlex.split(line)[1:] for line in commands() if line.startswith("nima-pretrain ")]
+    assert [arguments[0] for arguments in ours[:4]] == [
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "predict",
+    ]
+    for arguments in ours[:4]:
+        if "imagenet" in arguments:
+            arguments[arguments.index("imagenet")] = "none"
+        if arguments[0] in ("pretrain", "finetune"):
+            arguments += shlex.split(TINY)
+        done = nima_pretrain(folder, arguments)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "cuDNN" not in done.stderr
+    scores = pd.read_csv(folder / "scores.csv")
+    bins = [f"p{bin}" for bin in range(1, 8)]
+    assert list(scores.columns) == ["path", "mean", "std", *bins, "status", "error"]
+    assert len(scores) == 6
+    assert scores.set_index("path").loc["my_photos/broken.jpg", "status"] == "error"
+    assert scores["mean"].dropna().between(1, 7).all()
+    results = json.loads((folder / "results.json").read_text())
+    assert results["images"] == 4
+    assert set(results["model"]) == set(results["constant"]) >= {"lcc", "srcc", "emd"}
+    unreadable = pd.read_csv(folder / "runs" / "pretrain" / "unreadable.csv")
+    assert unreadable["path"].tolist() == ["my_photos/broken.jpg"]
+
+
+@pytest.mark.slow
+def test_train_walks_the_whole_road(folder):
+    arguments = shlex.split(
+        "train my_photos --ratings ratings.json --images rated_photos --validation-ratings "
+        "ratings.json --test-ratings test_ratings.json --run runs/road --base-weights none "
+        "--set width=0.35 input_size=32 pretrain.epochs=1 finetune.epochs=2"
+    )
+    done = nima_pretrain(folder, arguments)
+    assert done.returncode == 0, done.stderr
+    run = folder / "runs" / "road"
+    results = json.loads((run / "results.json").read_text())
+    assert set(results) == {"pretrain", "finetune", "evaluation", "photos_scored", "seconds"}
+    assert results["photos_scored"] == 5
+    assert len(pd.read_csv(run / "predictions.csv")) == 6
+    for name in ("backbone", "nima"):
+        assert (run / f"{name}.json").is_file()
+        assert load_model(run / f"{name}.h5")
+    again = nima_pretrain(folder, arguments)
+    assert again.returncode == 2
+    assert "pass --overwrite" in again.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_ends_in_a_table_paths_and_a_warning(tmp_path):
+    overrides = "--set input_size=32 pretrain.epochs=1 finetune.epochs=1"
+    done = nima_pretrain(tmp_path, ["train", *shlex.split(overrides)])
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert "prove the road, not the method" in lines[-1]
+    assert "synthetic" in done.stdout
+    for name in ("results.json", "predictions.csv", "backbone.h5", "nima.h5"):
+        assert f"runs/demo/{name}" in lines
+        assert (tmp_path / "runs" / "demo" / name).is_file()
+    assert (tmp_path / "runs" / "demo" / "backbone.json").is_file()
+    assert (tmp_path / "runs" / "demo" / "nima.json").is_file()
+
+
+def test_render_writes_every_view_and_the_sheet(folder):
+    photo = "my_photos/photo 1.jpg"
+    done = nima_pretrain(folder, ["render", photo, "--output", "views", "--size", "32"])
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "views").glob("*.png"))) == 174 + 1
+    with Image.open(folder / "views" / "exposure_-1.8.png") as view:
+        assert view.size == (32, 32)
+
+
+def test_the_make_targets_of_the_readme_exist():
+    targets = [line.split()[1] for line in commands() if line.startswith("make ")]
+    assert targets == ["demo", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_python_of_the_readme_runs(photo):
+    (block,) = blocks("python")
+    names = {"photo": photo}
+    exec(block, names)
+    assert names["bank"].num_views == 174
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).is_file(), target
