@@ -53,6 +53,12 @@ class PretrainConfig(NetworkConfig):
     temperature: float = Field(50.0, gt=0, description="T of the task balance")
     dropout: float = Field(0.2, ge=0, lt=1, description="before each head")
     photos_per_batch: int = Field(8, ge=1, description="each in all its views")
+    chunk_size: int = Field(
+        16, ge=2, description="images in memory at once, and that batch-norm sees together"
+    )
+    batch_norm: Literal["train", "frozen"] = Field(
+        "train", description="statistics of the chunk, or those the base weights came with"
+    )
     epochs: int = Field(20, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
     learning_rate_decay: float = Field(0.98, gt=0, le=1, description="factor per epoch")

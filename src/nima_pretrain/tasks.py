@@ -38,7 +38,7 @@ class PretextTask(ABC):
         self.margin = margin
 
     @abstractmethod
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None) -> Any:
+    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> Any:
         """Returns the task's predictions from features (B, V, F), its loss added on the way."""
 
     def _head(self, features: tf.Tensor, units: int, name: str, activation: str | None = None):  # type: ignore[no-untyped-def]
@@ -51,7 +51,7 @@ class Ranking(PretextTask):
 
     name = "ranking"
 
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None) -> tf.Tensor:
+    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
         scores = self._head(features, 1, "score", "sigmoid")  # (B, V, 1)
         scores = keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
         loss = RankingLoss(self.bank, self.temperature, self.margin, name=self.name)
@@ -63,7 +63,9 @@ class Classification(PretextTask):
 
     name = "classification"
 
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    def attach(
+        self, features: tf.Tensor, fingerprints: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         logits = {
             aspect.value: self._head(
                 features, len(self.bank.of_aspect(aspect)), f"{aspect.value}_logits"
@@ -79,7 +81,7 @@ class Regression(PretextTask):
 
     name = "regression"
 
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None) -> tf.Tensor:
+    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
         levels = self._head(features, len(self.bank), "levels")
         loss = RegressionLoss(self.bank, self.temperature, name=self.name)
         return loss(levels, fingerprints=fingerprints)

@@ -39,3 +39,13 @@ def build_backbone(
             layer.momentum = _BATCH_NORM_MOMENTUM
     features = keras.layers.GlobalAveragePooling2D(name="features")(network.output)
     return keras.Model(photos, features, name="backbone")
+
+
+def freeze_batch_norm(backbone: keras.Model) -> None:
+    """Keeps batch-norm as it is: the moving statistics normalise, in training too.
+
+    Keras holds statistics, scale and offset of a layer that is not trainable. Compile afterwards.
+    """
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False

@@ -1,12 +1,101 @@
 """The pretext model: one backbone on all views, one head and loss for each task."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from nima_pretrain.distortions import DistortionBank
 from nima_pretrain.layers import BackboneOnViews, Fingerprints
+from nima_pretrain.networks.chunks import (
+    Chunks,
+    features_in_chunks,
+    pull_back_in_chunks,
+    shuffled_chunks,
+)
 from nima_pretrain.tasks import TASKS
+
+
+class PretextModel(keras.Model):
+    """Views (B, V, S, S, 3) uint8 -> a dict of predictions by task, with exact training steps.
+
+    A step takes the gradient of the whole batch in the memory of one chunk of images; see
+    `networks.chunks`. The losses are inside: compile it with an optimiser alone, fit it on views
+    alone.
+
+    Attributes:
+        chunk_size: images that are on a tape at once, and that batch-norm sees together.
+        seed: of the shuffling of images over chunks, which changes with every step.
+    """
+
+    def __init__(self, *args: Any, chunk_size: int = 64, seed: int = 0, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.chunk_size = chunk_size
+        self.seed = seed
+        self.loss_mean = keras.metrics.Mean(name="loss")
+
+    @property
+    def backbone(self) -> keras.Model:
+        """The network on one image: (n, S, S, 3) uint8 -> (n, F)."""
+        return self.get_layer("backbone_on_views").backbone
+
+    @property
+    def heads(self) -> keras.Model:
+        """What follows: features (B, V, F), and fingerprints if the bank needs them."""
+        return self.get_layer("heads")
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Makes one step of the optimiser with the gradient of the whole batch."""
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = _without_view_axis(views)
+        chunks = self._chunks(images, step=self.optimizer.iterations)
+        features = self._features(views, images, chunks, training=True)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = self._loss(views, features, training=True)
+        heads = self.heads.trainable_variables
+        by_features, by_heads = tape.gradient(loss, (features, heads))
+        backbone = self.backbone.trainable_variables
+        if backbone:
+            flat = tf.reshape(by_features, (-1, features.shape[-1]))  # (B * V, F)
+            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, flat)
+        else:
+            by_backbone = []
+        gradients = [*by_backbone, *by_heads]
+        self.optimizer.apply_gradients(zip(gradients, [*backbone, *heads], strict=True))
+        return self._results(loss)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Computes the losses of a batch, in the memory of one chunk."""
+        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = _without_view_axis(views)
+        chunks = self._chunks(images, step=0)
+        features = self._features(views, images, chunks, training=False)
+        return self._results(self._loss(views, features, training=False))
+
+    def _chunks(self, images: tf.Tensor, step: tf.Tensor | int) -> Chunks:
+        seed = tf.stack([self.seed, tf.cast(step, tf.int32)])
+        return shuffled_chunks(tf.shape(images)[0], self.chunk_size, seed)
+
+    def _features(
+        self, views: tf.Tensor, images: tf.Tensor, chunks: Chunks, training: bool
+    ) -> tf.Tensor:
+        flat = features_in_chunks(self.backbone, images, chunks, training)
+        num_views, num_features = views.shape[1], self.backbone.output_shape[-1]
+        return tf.reshape(flat, (-1, num_views, num_features))  # (B, V, F)
+
+    def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
+        names = [layer.name for layer in self.layers]
+        if "fingerprints" in names:
+            self.heads([features, self.get_layer("fingerprints")(views)], training=training)
+        else:
+            self.heads(features, training=training)
+        return tf.add_n(self.heads.losses)
+
+    def _results(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
+        self.loss_mean.update_state(loss)
+        return {metric.name: metric.result() for metric in self.metrics}
 
 
 def build_pretext_model(
@@ -16,10 +105,10 @@ def build_pretext_model(
     dropout: float = 0.2,
     temperature: float = 50.0,
     margin: float = 0.2,
-) -> keras.Model:
+    chunk_size: int = 64,
+    seed: int = 0,
+) -> PretextModel:
     """Returns a model from views (B, V, S, S, 3) uint8 to a dict of predictions by task.
-
-    Its losses are inside: compile it with an optimiser alone and fit it on views alone.
 
     Args:
         backbone: from `build_backbone`; it is trained in place.
@@ -28,6 +117,8 @@ def build_pretext_model(
         dropout: rate before each head.
         temperature: T of the balance between tasks.
         margin: m of the ranking loss.
+        chunk_size: images that are on a tape at once, and that batch-norm sees together.
+        seed: of the shuffling of images over chunks.
 
     Raises:
         ValueError: a task is not known.
@@ -35,12 +126,21 @@ def build_pretext_model(
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise ValueError(f"Unknown tasks {unknown}. Known tasks: {', '.join(TASKS)}.")
-    size = backbone.input_shape[1]
+    size, num_features = backbone.input_shape[1], backbone.output_shape[-1]
     views = keras.Input((bank.num_views, size, size, 3), dtype="uint8", name="views")
-    features = BackboneOnViews(backbone, name="backbone_on_views")(views)
-    fingerprints = Fingerprints(name="fingerprints")(views) if bank.drops_void_terms else None
+    inputs = [keras.Input((bank.num_views, num_features), name="features")]
+    given = [BackboneOnViews(backbone, name="backbone_on_views")(views)]
+    if bank.drops_void_terms:
+        inputs.append(keras.Input((bank.num_views,), dtype="int32", name="prints"))
+        given.append(Fingerprints(name="fingerprints")(views))
     predictions = {
-        name: TASKS[name](bank, dropout, temperature, margin).attach(features, fingerprints)
-        for name in tasks
+        name: TASKS[name](bank, dropout, temperature, margin).attach(*inputs) for name in tasks
     }
-    return keras.Model(views, predictions, name="pretext")
+    heads = keras.Model(inputs, predictions, name="heads")
+    outputs = heads(given if len(given) > 1 else given[0])
+    return PretextModel(views, outputs, chunk_size=chunk_size, seed=seed, name="pretext")
+
+
+def _without_view_axis(views: tf.Tensor) -> tf.Tensor:
+    size = views.shape[2]
+    return tf.reshape(views, (-1, size, size, 3))  # (B * V, S, S, 3)

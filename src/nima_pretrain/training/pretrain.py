@@ -14,7 +14,7 @@ from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.files import write_json
-from nima_pretrain.networks.backbone import build_backbone
+from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
 from nima_pretrain.networks.pretext import build_pretext_model
 from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
 from nima_pretrain.training.callbacks import (
@@ -70,8 +70,17 @@ def pretrain(
         len(split.test),
         len(scan.unreadable),
     )
+    if config.batch_norm == "frozen":
+        freeze_batch_norm(backbone)
     model = build_pretext_model(
-        backbone, bank, tasks, config.dropout, config.temperature, config.margin
+        backbone,
+        bank,
+        tasks,
+        config.dropout,
+        config.temperature,
+        config.margin,
+        config.chunk_size,
+        config.seed,
     )
     logger.info(
         "network: %s, width %g, %d px; %s views of %s; %s parameters; started from %s",
@@ -173,4 +182,6 @@ def _warm_up(model: keras.Model, backbone: keras.Model, feed: Feed, config: Pret
     model.compile(pretext_optimizer(config))
     model.fit(feed.dataset, steps_per_epoch=config.freeze_backbone_steps, epochs=1, verbose=0)
     backbone.trainable = True
+    if config.batch_norm == "frozen":
+        freeze_batch_norm(backbone)
     logger.info("backbone set free after %d steps", config.freeze_backbone_steps)

@@ -27,7 +27,8 @@ DEMO_CONFIG = TrainConfig(
         width=0.35,
         input_size=96,
         photos_per_batch=2,
-        epochs=7,
+        chunk_size=174,
+        epochs=5,
         learning_rate=3e-4,
     ),
     finetune=FinetuneConfig(

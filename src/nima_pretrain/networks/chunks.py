@@ -1,0 +1,140 @@
+"""A backbone over more images than one tape can hold, chunk by chunk, with the exact gradient.
+
+What a tape keeps for the backward pass of a thousand images fills a hundred gigabytes; what the
+heads need of them is one feature vector each. So the features are computed chunk by chunk without
+a tape; the heads and losses run once, on all of them, and give the gradient of the features; then
+each chunk is run again, under a tape, and pulled back with its part of that gradient. By the chain
+rule the sum over the chunks is the gradient of the whole batch; the memory is that of one chunk.
+
+Batch-norm normalises within a chunk, so both passes use the same chunks. Which images share one
+matters: sixteen versions of one photo say little about photographs. Hence images are shuffled.
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+
+class Chunks(NamedTuple):
+    """A shuffled partition of images into chunks of nearly equal size.
+
+    Attributes:
+        order: (N,) int32, a permutation of the images.
+        bounds: (C + 1,) int32, from 0 to N; chunk c is `order[bounds[c]:bounds[c + 1]]`.
+    """
+
+    order: tf.Tensor
+    bounds: tf.Tensor
+
+    @property
+    def count(self) -> tf.Tensor:
+        """C, the number of chunks."""
+        return tf.shape(self.bounds)[0] - 1
+
+    def images_of(self, chunk: tf.Tensor) -> tf.Tensor:
+        """Indices of the images of one chunk, (n,) int32."""
+        return self.order[self.bounds[chunk] : self.bounds[chunk + 1]]
+
+
+def shuffled_chunks(num_images: tf.Tensor, chunk_size: int, seed: tf.Tensor) -> Chunks:
+    """Returns chunks of at most `chunk_size` images, none much smaller than another.
+
+    A small last chunk would make noisy batch statistics.
+
+    Args:
+        num_images: N, int32 scalar.
+        chunk_size: images.
+        seed: (2,) integers; the same seed gives the same chunks.
+    """
+    order = tf.random.experimental.stateless_shuffle(tf.range(num_images), seed)
+    count = (num_images + chunk_size - 1) // chunk_size
+    return Chunks(order, tf.range(count + 1) * num_images // count)
+
+
+def features_in_chunks(
+    backbone: keras.Model, images: tf.Tensor, chunks: Chunks, training: bool
+) -> tf.Tensor:
+    """Returns the features of all images, (N, F) float32, in the order of the images; no tape.
+
+    In training the moving statistics of batch-norm move once: from where they are by the mean
+    over the chunks, as if the whole batch had given one mean and one variance.
+
+    Args:
+        backbone: (n, S, S, 3) uint8 -> (n, F).
+        images: (N, S, S, 3) uint8.
+        chunks: which images go through together.
+        training: whether batch-norm uses the statistics of the chunk.
+    """
+    num_images = tf.shape(images)[0]
+    moving = _moving_statistics(backbone) if training else []
+    before = [tf.identity(variable) for variable in moving]
+
+    def step(chunk: tf.Tensor, features: tf.Tensor, means: list[tf.Tensor]) -> tuple:
+        rows = chunks.images_of(chunk)
+        for variable, value in zip(moving, before, strict=True):
+            variable.assign(value)
+        of_chunk = tf.cast(backbone(tf.gather(images, rows), training=training), tf.float32)
+        share = tf.cast(tf.shape(rows)[0] / num_images, tf.float32)
+        means = [mean + share * new for mean, new in zip(means, moving, strict=True)]
+        return chunk + 1, tf.tensor_scatter_nd_update(features, rows[:, None], of_chunk), means
+
+    features = tf.zeros((num_images, backbone.output_shape[-1]))
+    means = [tf.zeros_like(value) for value in before]
+    features, means = _over(chunks, step, features, means)
+    for variable, mean in zip(moving, means, strict=True):
+        variable.assign(mean)
+    return features
+
+
+def pull_back_in_chunks(
+    backbone: keras.Model, images: tf.Tensor, chunks: Chunks, gradients: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the gradient of the backbone's trainable variables, one tensor each.
+
+    The moving statistics are left as they are.
+
+    Args:
+        backbone: the one that gave the features.
+        images: the same as for `features_in_chunks`.
+        chunks: the same too.
+        gradients: (N, F) float32, the gradient of the loss by the features.
+    """
+    variables = backbone.trainable_variables
+    moving = _moving_statistics(backbone)
+    before = [tf.identity(variable) for variable in moving]
+
+    def step(chunk: tf.Tensor, sums: list[tf.Tensor]) -> tuple:
+        rows = chunks.images_of(chunk)
+        with tf.GradientTape() as tape:
+            features = backbone(tf.gather(images, rows), training=True)
+        pulled = tape.gradient(
+            features,
+            variables,
+            output_gradients=tf.cast(tf.gather(gradients, rows), features.dtype),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return chunk + 1, [total + part for total, part in zip(sums, pulled, strict=True)]
+
+    (sums,) = _over(chunks, step, [tf.zeros_like(variable) for variable in variables])
+    for variable, value in zip(moving, before, strict=True):
+        variable.assign(value)
+    return sums
+
+
+def _over(chunks: Chunks, step, *state):  # type: ignore[no-untyped-def]
+    """Runs `step` for every chunk; one at a time, or each would take its memory at once."""
+    first = tf.constant(0)
+    _, *state = tf.while_loop(
+        lambda chunk, *_: chunk < chunks.count, step, (first, *state), parallel_iterations=1
+    )
+    return state
+
+
+def _moving_statistics(backbone: keras.Model) -> list[tf.Variable]:
+    return [
+        variable
+        for layer in backbone.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        for variable in (layer.moving_mean, layer.moving_variance)
+    ]
