@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import read_json
 
 Tasks = Literal["ranking", "ranking+classification", "ranking+regression"]
 
@@ -150,12 +151,7 @@ def load_config(
 
 
 def _read_json_object(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the config {file}: {error.strerror}.") from None
-    except ValueError as error:
-        raise InputError(f"The config {file} is not JSON: {error}.") from None
+    content = read_json(file, "config")
     if not isinstance(content, dict):
         raise InputError(f"Expected a JSON object in {file}, received a {type(content).__name__}.")
     return content

@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old one or the new one, never half of one."""
+"""Files: read with clear errors; written so that a reader finds the old or the new, never half."""
 
 import json
 import os
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from nima_pretrain.errors import InputError
 
 
 @contextmanager
@@ -22,6 +24,20 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_json(path: Path, name: str) -> Any:
+    """Returns what a JSON file holds, with or without a byte order mark.
+
+    Raises:
+        InputError: the file cannot be read or is not JSON; `name` says what it should have been.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"Cannot read the {name} {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"The {name} {path} is not JSON: {error}.") from None
 
 
 def write_json(path: Path, content: Any) -> None:

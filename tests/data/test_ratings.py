@@ -69,10 +69,10 @@ def test_ratings_that_cannot_be_used_are_refused(tmp_path, images, rows, message
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path, images):
-    with pytest.raises(InputError, match="Cannot read the ratings .*: No such file"):
+    with pytest.raises(InputError, match="Cannot read the ratings file .*: No such file"):
         load_ratings(tmp_path / "none.json", images)
     (tmp_path / "text.json").write_text("one, two")
-    with pytest.raises(InputError, match="are not JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         load_ratings(tmp_path / "text.json", images)
     with pytest.raises(InputError, match="nowhere does not exist"):
         load_ratings(write(tmp_path, ROWS), tmp_path / "nowhere")

@@ -1,6 +1,5 @@
 """Human ratings: which photo got which distribution of scores."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from nima_pretrain.data.photos import EXTENSIONS
 from nima_pretrain.data.split import split_names
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import read_json
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,7 @@ def load_ratings(file: Path, images: Path) -> Ratings:
 
 
 def _read_rows(file: Path) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"Cannot read the ratings {file}: {error.strerror}.") from None
-    except ValueError as error:
-        raise InputError(f"The ratings {file} are not JSON: {error}.") from None
+    rows = read_json(file, "ratings file")
     form = '[{"image_id": "...", "label": [...]}, ...]'
     if not isinstance(rows, list) or not rows:
         raise InputError(f"Expected a list of ratings, {form}, in {file}.")
