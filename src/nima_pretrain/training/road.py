@@ -27,7 +27,7 @@ DEMO_CONFIG = TrainConfig(
         width=0.35,
         input_size=96,
         photos_per_batch=2,
-        chunk_size=174,
+        chunk_size=348,
         epochs=5,
         learning_rate=3e-4,
     ),
