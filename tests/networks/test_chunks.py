@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.networks import build_backbone, build_pretext_model
+from nima_pretrain.networks.backbone import freeze_batch_norm
 from nima_pretrain.networks.chunks import shuffled_chunks
 
 SETTINGS = [("ranking",), ("ranking", "classification"), ("ranking", "regression")]
@@ -89,6 +90,21 @@ def test_moving_statistics_move_once_by_the_mean_over_the_chunks(model):
     np.testing.assert_allclose(
         first.moving_mean, 0.9 * before + 0.1 * expected, rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.slow
+def test_frozen_batch_norm_stays_to_the_last_bit(model):
+    freeze_batch_norm(model.backbone)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    norm = model.backbone.get_layer("bn_Conv1")
+    norm.set_weights([np.random.default_rng(0).random(w.shape) for w in norm.weights])
+    before = norm.get_weights()
+    model.train_on_batch(random_views())
+    for old, new in zip(before, norm.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    trainable = {variable.name for variable in model.backbone.trainable_variables}
+    assert "Conv1/kernel:0" in trainable
+    assert not trainable & {weight.name for weight in norm.weights}
 
 
 @pytest.mark.slow

@@ -84,7 +84,8 @@ def test_batch_norm_follows_as_fast_as_in_the_paper():
 @pytest.mark.parametrize("task", ["ranking", "classification", "regression"])
 def test_a_few_steps_lower_the_loss_of_every_task(task, photo):
     keras.utils.set_random_seed(1)
-    model = build_pretext_model(build_backbone(input_size=32, width=0.35), PAPER, (task,))
+    backbone = build_backbone(input_size=32, width=0.35)
+    model = build_pretext_model(backbone, PAPER, (task,), chunk_size=64)
     model.compile(keras.optimizers.Adam(1e-3))
     views = PAPER.render(photo, size=32)[None]
     losses = model.fit(views, epochs=12, verbose=0).history[f"{task}_raw"]

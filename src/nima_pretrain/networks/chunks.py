@@ -135,6 +135,7 @@ def _moving_statistics(backbone: keras.Model) -> list[tf.Variable]:
     return [
         variable
         for layer in backbone.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
+        # A frozen one has nothing to move, and averaging would round it.
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         for variable in (layer.moving_mean, layer.moving_variance)
     ]

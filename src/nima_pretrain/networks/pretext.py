@@ -29,7 +29,7 @@ class PretextModel(keras.Model):
         seed: of the shuffling of images over chunks, which changes with every step.
     """
 
-    def __init__(self, *args: Any, chunk_size: int = 64, seed: int = 0, **options: Any) -> None:
+    def __init__(self, *args: Any, chunk_size: int = 16, seed: int = 0, **options: Any) -> None:
         super().__init__(*args, **options)
         self.chunk_size = chunk_size
         self.seed = seed
@@ -105,7 +105,7 @@ def build_pretext_model(
     dropout: float = 0.2,
     temperature: float = 50.0,
     margin: float = 0.2,
-    chunk_size: int = 64,
+    chunk_size: int = 16,
     seed: int = 0,
 ) -> PretextModel:
     """Returns a model from views (B, V, S, S, 3) uint8 to a dict of predictions by task.
