@@ -1,5 +1,8 @@
 """Batches of views: the same pixels for any number of workers."""
 
+import multiprocessing
+import os
+import signal
 from itertools import islice
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from nima_pretrain.data.photos import PhotoError, find_photos, load_photo
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import get_bank
+from nima_pretrain.errors import InputError
 
 BANK = get_bank("paper")
 
@@ -57,3 +61,22 @@ def test_a_vanished_photo_stops_the_batches_with_its_path(photo_folder):
     (photo_folder / validation.names[2]).unlink()
     with pytest.raises(PhotoError, match="a.JPG: .*No such file"):
         list(islice(iterator, 3))
+
+
+def test_batches_go_on_from_any_batch(photo_folder):
+    whole = list(islice(batches(photo_folder), 5))
+    for first in (1, 2, 3):
+        rest = islice(batches(photo_folder, first=first), 5 - first)
+        for expected, actual in zip(whole[first:], rest, strict=True):
+            np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_worker_that_is_killed_ends_the_batches_with_advice(photo_folder):
+    iterator = iter(batches(photo_folder, num_workers=1))
+    next(iterator)
+    before = {child.pid for child in multiprocessing.active_children()}
+    assert before
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(InputError, match="A process that renders views was killed"):
+        list(islice(iterator, 9))

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import count, islice
-from multiprocessing import get_context
+from itertools import count
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,10 @@ from nima_pretrain.data.photos import load_photo
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.distortions.geometry import Fit
 from nima_pretrain.distortions.technical import use_one_thread
+from nima_pretrain.errors import InputError
+
+# What TensorFlow needs to take an array as it is, instead of copying it.
+_ALIGNMENT_BYTES = 64
 
 
 class Job(NamedTuple):
@@ -55,6 +61,7 @@ class ViewBatches:
         vary: whether order and random distortions change from epoch to epoch, as training wants
             it. Validation does not: its losses are to be compared.
         num_workers: processes that render ahead; None for half the cores, 0 for none.
+        first: how many batches to leave out at the beginning, since they were trained on before.
     """
 
     root: Path
@@ -66,6 +73,7 @@ class ViewBatches:
     seed: int
     vary: bool = True
     num_workers: int | None = None
+    first: int = 0
 
     @property
     def batches_per_epoch(self) -> int:
@@ -80,26 +88,51 @@ class ViewBatches:
         ahead = self.photos_per_batch + workers
         try:
             views = ordered_map(executor, render_job, self._jobs(), ahead)
-            while True:
-                for start in range(0, len(self.names), self.photos_per_batch):
-                    wanted = min(self.photos_per_batch, len(self.names) - start)
-                    yield np.stack(list(islice(views, wanted)))  # (B, V, S, S, 3)
+            for batch in count(self.first):
+                yield self._gather(views, len(self._names_of(batch)))
+        except BrokenProcessPool:
+            raise InputError(
+                "A process that renders views was killed, perhaps for want of memory. "
+                "Use fewer of them: --set num_workers=1, or 0."
+            ) from None
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _jobs(self) -> Iterator[Job]:
-        for epoch in count() if self.vary else iter(lambda: 0, None):
-            names = list(self.names)
-            if self.vary:
-                np.random.default_rng([self.seed, epoch]).shuffle(names)
-            for name in names:
+        for batch in count(self.first):
+            epoch = batch // self.batches_per_epoch if self.vary else 0
+            for name in self._names_of(batch):
                 seed = (self.seed, epoch, _number_of(name))
                 yield Job(self.root / name, self.bank.name, self.size, self.fit, seed)
+
+    def _names_of(self, batch: int) -> list[str]:
+        """The photos of a batch, counted from the beginning of training."""
+        epoch, place = divmod(batch, self.batches_per_epoch)
+        start = place * self.photos_per_batch
+        indices: Sequence[int] | np.ndarray = range(len(self.names))
+        if self.vary:
+            indices = np.random.default_rng([self.seed, epoch]).permutation(len(self.names))
+        return [self.names[index] for index in indices[start : start + self.photos_per_batch]]
+
+    def _gather(self, views: Iterator[np.ndarray], num_photos: int) -> np.ndarray:
+        """Puts photos into one array as they come; none is held twice for longer than that."""
+        shape = (num_photos, self.bank.num_views, self.size, self.size, 3)
+        batch = _empty_aligned(shape)
+        for row in range(num_photos):
+            batch[row] = next(views)
+        return batch
 
 
 def _number_of(name: str) -> int:
     """A number for a photo that stays the same whatever other photos there are."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
+def _empty_aligned(shape: tuple[int, ...]) -> np.ndarray:
+    size = int(np.prod(shape))
+    memory = np.empty(size + _ALIGNMENT_BYTES, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT_BYTES
+    return memory[start : start + size].reshape(shape)
 
 
 def _renderers(workers: int) -> ProcessPoolExecutor:
@@ -111,7 +144,16 @@ def _renderers(workers: int) -> ProcessPoolExecutor:
 def _start_worker() -> None:
     # Ctrl-C is for the process that trains; it ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     use_one_thread()
+
+
+def _end_with_parent() -> None:
+    """A process that is killed cannot end its workers; they would wait for it for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 class _Inline(Executor):

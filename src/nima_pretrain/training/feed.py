@@ -32,6 +32,9 @@ class Feed:
         self._error: Exception | None = None
         options = tf.data.Options()
         options.experimental_optimization.inject_prefetch = False
+        # There is nothing to tune, and ending an iterator waits for the tuner to wake from a
+        # sleep that doubles every time: many seconds in every epoch.
+        options.autotune.enabled = False
         dataset = tf.data.Dataset.from_generator(self._timed, output_signature=signature)
         self.dataset = dataset.with_options(options)
 
@@ -62,3 +65,4 @@ class Feed:
                 self.waited_seconds += time.perf_counter() - start
             self.items += len(batch[0]) if isinstance(batch, tuple) else len(batch)
             yield batch
+            del batch  # or it would stay while the next one is made
