@@ -21,15 +21,34 @@ def test_backbone_on_views_equals_the_backbone_view_by_view():
         np.testing.assert_allclose(features[:, view], backbone(views[:, view]), atol=1e-5)
 
 
-def test_fingerprints_tell_views_apart_by_a_single_value():
-    views = np.random.default_rng(0).integers(0, 256, (2, 6, 9, 9, 3), np.uint8)
-    views[:, 3] = views[:, 1]
-    views[:, 4] = views[:, 1]
-    views[:, 4, 8, 8, 2] ^= 1
-    prints = layers.Fingerprints()(views).numpy()
-    for photo in prints:
-        assert photo[1] == photo[3]
-        assert len(set(photo)) == 5
+def test_dropout_goes_on_where_its_state_says():
+    ones = np.ones((40, 50), np.float32)
+    layer = layers.SeededDropout(0.2, seed=7, name="first")
+    masks = [layer(ones, training=True).numpy() for _ in range(3)]
+    assert (masks[0] != masks[1]).any()
+    assert set(np.unique(masks[0])) == {0.0, np.float32(1.25)}
+    assert np.mean(masks[0] == 0) == pytest.approx(0.2, abs=0.03)
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+    again = layers.SeededDropout.from_config(layer.get_config())
+    again.build(ones.shape)
+    again.set_weights([np.int64(2)])
+    np.testing.assert_array_equal(again(ones, training=True), masks[2])
+    other = layers.SeededDropout(0.2, seed=7, name="second")
+    assert (other(ones, training=True).numpy() != masks[0]).any()
+
+
+def test_pair_differences_are_those_of_the_bank():
+    views = np.random.default_rng(0).integers(0, 256, (2, 174, 9, 9, 3), np.uint8)
+    views[1, 5] = views[1, 0]
+    expected = np.stack([PAPER.differences(photo) for photo in views])
+    differences = layers.PairDifferences(PAPER)(views).numpy()
+    np.testing.assert_allclose(differences, expected, rtol=1e-5)
+    better, worse = 0, 1 + PAPER.view_names[1:].index("jpeg_compression_1")
+    wide = views.astype(int)
+    index = list(zip(*PAPER.pairs, strict=True)).index((better, worse))
+    assert differences[0, index] == pytest.approx(
+        np.abs(wide[0, better] - wide[0, worse]).mean(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,11 +99,10 @@ def test_ordered_pairs_is_the_share_of_pairs_in_order():
 def test_ordered_pairs_leaves_void_pairs_out():
     layer = layers.RankingLoss(PAPER)
     scores = np.full((1, 174), 0.5, np.float32)
-    fingerprints = np.zeros((1, 174), np.int32)
     better, worse = PAPER.view_names.index("original"), PAPER.view_names.index("tint_0.95")
-    scores[0, worse], fingerprints[0, worse] = 0.4, 1
-    layer(scores, fingerprints=fingerprints)
-    pairs = zip(*PAPER.pairs, strict=True)
+    pairs = list(zip(*PAPER.pairs, strict=True))
+    scores[0, worse] = 0.4
+    layer(scores, differences=np.array([[0.6 if worse in pair else 0.4 for pair in pairs]]))
     differing = [pair for pair in pairs if worse in pair]
     in_order = [pair for pair in differing if pair == (better, worse)] + [
         (b, w) for b, w in differing if w == worse and b != better
@@ -98,7 +116,8 @@ def test_ordered_pairs_leaves_void_pairs_out():
         layers.RankingLoss(REPAIRED, temperature=30.0, margin=0.1, name="first"),
         layers.ClassificationLoss(PAPER, name="second"),
         layers.RegressionLoss(PAPER, name="third"),
-        layers.Fingerprints(name="fourth"),
+        layers.PairDifferences(REPAIRED, name="fourth"),
+        layers.SeededDropout(0.3, seed=4, name="fifth"),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -57,8 +57,8 @@ def random_outputs(bank, seed, photos=3):
         for aspect in Aspect
     }
     levels = rng.normal(size=(photos, bank.num_views, len(bank)))
-    fingerprints = rng.integers(0, 40, (photos, bank.num_views)).astype(np.int32)
-    return scores, logits, levels, fingerprints
+    differences = rng.uniform(0, 1, (photos, len(bank.pairs.better))).astype(np.float32)
+    return scores, logits, levels, differences
 
 
 def ranking_twin(scores, bank, margin, same):
@@ -81,7 +81,7 @@ def classification_twin(logits, bank, same):
             aspect = series.distortion.aspect
             label = bank.of_aspect(aspect).index(series.distortion)
             for view in series.views:
-                if not same(photo, view, series.reference):
+                if not same(photo, series.reference, view):
                     z = logits[aspect.value][photo, view]
                     total += np.log(np.exp(z).sum()) - z[label]
     return total / photos
@@ -95,7 +95,7 @@ def regression_twin(levels, bank, same):
             total += photo_levels[sides[0].reference, output] ** 2
             for series in sides:
                 for k, view in enumerate(series.views, start=1):
-                    if not same(photo, view, series.reference):
+                    if not same(photo, series.reference, view):
                         target = series.sign * k / len(series.views)
                         total += (photo_levels[view, output] - target) ** 2
     return total / len(levels)
@@ -104,17 +104,18 @@ def regression_twin(levels, bank, same):
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.name)
 @pytest.mark.parametrize("void", [False, True], ids=["all pairs", "without void pairs"])
 def test_losses_equal_plain_loops(bank, void):
-    scores, logits, levels, fingerprints = random_outputs(bank, seed=1)
-    given_fingerprints = fingerprints if void else None
+    scores, logits, levels, differences = random_outputs(bank, seed=1)
+    given = differences if void else None
+    pairs = list(zip(*bank.pairs, strict=True))
 
-    def same(photo, first, second):
-        return void and fingerprints[photo, first] == fingerprints[photo, second]
+    def same(photo, better, worse):
+        return void and differences[photo, pairs.index((better, worse))] < 0.5
 
-    ranking = losses.ranking(scores, bank, 0.3, given_fingerprints)
+    ranking = losses.ranking(scores, bank, 0.3, given)
     assert float(ranking) == pytest.approx(ranking_twin(scores, bank, 0.3, same), rel=1e-5)
-    classification = losses.classification(logits, bank, given_fingerprints)
+    classification = losses.classification(logits, bank, given)
     assert float(classification) == pytest.approx(classification_twin(logits, bank, same), rel=1e-5)
-    regression = losses.regression(levels, bank, given_fingerprints)
+    regression = losses.regression(levels, bank, given)
     assert float(regression) == pytest.approx(regression_twin(levels, bank, same), rel=1e-5)
 
 

@@ -5,9 +5,11 @@ running means of what a person wants to see, and returns the predictions unchang
 constants of the bank, so no labels enter the model.
 """
 
+import zlib
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nima_pretrain import losses
@@ -39,27 +41,72 @@ class BackboneOnViews(keras.layers.Layer):
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class Fingerprints(keras.layers.Layer):
-    """Gives every view a number, (B, V, S, S, 3) uint8 -> (B, V) int32: equal views, equal numbers.
+class SeededDropout(keras.layers.Layer):
+    """Dropout whose random state is a weight: what is saved and loaded goes on where it was.
 
-    A weighted sum modulo 2^32 with odd random weights: views that differ get the same number once
-    in about four thousand million pairs.
+    Every call in training draws a mask from (seed, name of the layer, number of such calls so
+    far). Keras 2's own layer draws from a state inside TensorFlow that cannot be saved.
+
+    Args:
+        rate: fraction of the inputs that are set to 0; the others grow by 1 / (1 - rate).
+        seed: of the masks.
     """
 
-    def call(self, views: tf.Tensor) -> tf.Tensor:
-        num_views = views.shape[1]
-        num_values = views.shape[2] * views.shape[3] * views.shape[4]
-        weights = tf.random.stateless_uniform(
-            (num_values,), seed=(0, 0), minval=None, maxval=None, dtype=tf.int32
+    def __init__(self, rate: float, seed: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.rate = rate
+        self.seed = seed
+
+    def build(self, input_shape: Any) -> None:
+        self.num_calls = self.add_weight(
+            name="num_calls",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        weights = tf.bitwise.bitwise_or(weights, 1)
+        super().build(input_shape)
 
-        def of_photo(photo: tf.Tensor) -> tf.Tensor:
-            values = tf.cast(tf.reshape(photo, (num_views, num_values)), tf.int32)
-            return tf.reduce_sum(values * weights, axis=1)  # (V,)
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if not training or not self.rate:
+            return inputs
+        of_layer = (self.seed << 32) + zlib.crc32(self.name.encode())
+        seed = tf.stack([tf.constant(of_layer, tf.int64), self.num_calls])
+        dropped = tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
+        self.num_calls.assign_add(1)
+        return dropped
 
-        # Photo by photo: as int32 the views take four times their memory.
-        return tf.map_fn(of_photo, views, fn_output_signature=tf.int32)
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
+class PairDifferences(keras.layers.Layer):
+    """Says how far the two views of every pair are apart: (B, V, S, S, 3) uint8 -> (B, P) float32.
+
+    The mean absolute difference in grey levels; see `DistortionBank.differences`.
+    """
+
+    def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.bank = get_bank(bank) if isinstance(bank, str) else bank
+
+    def call(self, views: tf.Tensor) -> tf.Tensor:
+        def of_pair(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            first, second = (tf.gather(views, view, axis=1) for view in pair)  # (B, S, S, 3) uint8
+            apart = tf.maximum(first, second) - tf.minimum(first, second)
+            return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[1, 2, 3])  # (B,)
+
+        # Pair by pair: all at once they would take ten times the memory of the views.
+        pairs = (tf.constant(self.bank.pairs.better), tf.constant(self.bank.pairs.worse))
+        apart = tf.map_fn(of_pair, pairs, fn_output_signature=tf.float32)  # (P, B)
+        return tf.transpose(apart)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "bank": self.bank.name}
 
 
 class _PretextLoss(keras.layers.Layer):
@@ -102,11 +149,11 @@ class RankingLoss(_PretextLoss):
         self.margin = margin
         self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
 
-    def call(self, scores: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.ranking(scores, self.bank, self.margin, fingerprints))
+    def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
+        self.add(losses.ranking(scores, self.bank, self.margin, differences))
         better = tf.gather(scores, self.bank.pairs.better, axis=1)
         worse = tf.gather(scores, self.bank.pairs.worse, axis=1)
-        weights = losses.differing(fingerprints, self.bank.pairs.better, self.bank.pairs.worse)
+        weights = losses.differing(differences, np.arange(len(self.bank.pairs.better)))
         ordered = tf.cast(better > worse, tf.float32)
         self.ordered_pairs.update_state(ordered, tf.broadcast_to(weights, tf.shape(ordered)))
         return scores
@@ -120,9 +167,9 @@ class ClassificationLoss(_PretextLoss):
     """The classification endpoint: a dict of logits -> the same; see `losses.classification`."""
 
     def call(
-        self, logits: dict[str, tf.Tensor], fingerprints: tf.Tensor | None = None
+        self, logits: dict[str, tf.Tensor], differences: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        self.add(losses.classification(logits, self.bank, fingerprints))
+        self.add(losses.classification(logits, self.bank, differences))
         return logits
 
 
@@ -130,6 +177,6 @@ class ClassificationLoss(_PretextLoss):
 class RegressionLoss(_PretextLoss):
     """The regression endpoint: levels (B, V, D) -> the same; see `losses.regression`."""
 
-    def call(self, levels: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.regression(levels, self.bank, fingerprints))
+    def call(self, levels: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
+        self.add(losses.regression(levels, self.bank, differences))
         return levels

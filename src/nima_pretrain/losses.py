@@ -4,16 +4,17 @@ Pretext losses are raw: summed over the terms of a photo and averaged over the p
 makes them comparable. Sections and equations are those of Pfister, Kobs and Hotho (2021).
 """
 
+import numpy as np
 import tensorflow as tf
 
-from nima_pretrain.distortions import Aspect, DistortionBank
+from nima_pretrain.distortions import VOID_GREY_LEVELS, Aspect, DistortionBank
 
 
 def ranking(
     scores: tf.Tensor,
     bank: DistortionBank,
     margin: float = 0.2,
-    fingerprints: tf.Tensor | None = None,
+    differences: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the margin loss over all ordered pairs of views.
 
@@ -25,21 +26,21 @@ def ranking(
         scores: (B, V) floats, the aesthetic score f of every view.
         bank: says which views are ranked.
         margin: m, on the scale of the scores.
-        fingerprints: (B, V) from `layers.Fingerprints`; pairs of equal views are left out.
-            None keeps all pairs.
+        differences: (B, P) from `layers.PairDifferences`; pairs of views that hardly differ are
+            left out. None keeps all pairs.
     """
     scores = tf.cast(scores, tf.float32)
     better = tf.gather(scores, bank.pairs.better, axis=1)  # (B, P)
     worse = tf.gather(scores, bank.pairs.worse, axis=1)  # (B, P)
     terms = tf.maximum(0.0, worse - better + margin)
-    terms *= differing(fingerprints, bank.pairs.better, bank.pairs.worse)
+    terms *= differing(differences, np.arange(len(bank.pairs.better)))
     return _sum_over_terms_mean_over_photos(terms)
 
 
 def classification(
     logits: dict[str, tf.Tensor],
     bank: DistortionBank,
-    fingerprints: tf.Tensor | None = None,
+    differences: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the cross-entropy of naming the distortion, each aspect among its own.
 
@@ -49,22 +50,22 @@ def classification(
     Args:
         logits: for every aspect (B, V, classes of the aspect) floats before the softmax.
         bank: says which view belongs to which class.
-        fingerprints: (B, V) from `layers.Fingerprints`; views equal to their reference are left
-            out. None keeps all.
+        differences: (B, P) from `layers.PairDifferences`; views that hardly differ from their
+            reference are left out. None keeps all.
     """
     total = tf.constant(0.0)
     for aspect in Aspect:
-        views, labels, references = bank.class_terms[aspect]
+        views, labels, pairs = bank.class_terms[aspect]
         predicted = tf.gather(tf.cast(logits[aspect.value], tf.float32), views, axis=1)
         targets = tf.broadcast_to(labels, tf.shape(predicted)[:2])  # (B, N)
         terms = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, predicted)  # (B, N)
-        terms *= differing(fingerprints, views, references)
+        terms *= differing(differences, pairs)
         total += _sum_over_terms_mean_over_photos(terms)
     return total
 
 
 def regression(
-    levels: tf.Tensor, bank: DistortionBank, fingerprints: tf.Tensor | None = None
+    levels: tf.Tensor, bank: DistortionBank, differences: tf.Tensor | None = None
 ) -> tf.Tensor:
     """Returns the squared error of the distortion levels.
 
@@ -75,16 +76,15 @@ def regression(
     Args:
         levels: (B, V, distortions) floats, in the bank's order.
         bank: says which view has which target.
-        fingerprints: (B, V) from `layers.Fingerprints`; distorted views equal to their reference
-            are left out. None keeps all.
+        differences: (B, P) from `layers.PairDifferences`; distorted views that hardly differ from
+            their reference are left out. None keeps all.
     """
-    views, outputs, targets, references = bank.regression_terms
+    views, outputs, targets, pairs = bank.regression_terms
     chosen = tf.stack([views, outputs], axis=1)  # (N, 2)
     by_photo = tf.transpose(tf.cast(levels, tf.float32), [1, 2, 0])  # (V, D, B)
     predicted = tf.transpose(tf.gather_nd(by_photo, chosen))  # (B, N)
     terms = tf.square(predicted - targets)
-    is_reference = tf.constant(views == references, tf.float32)
-    terms *= tf.maximum(is_reference, differing(fingerprints, views, references))
+    terms *= differing(differences, pairs)
     return _sum_over_terms_mean_over_photos(terms)
 
 
@@ -114,12 +114,17 @@ def earth_movers_distance(y_true: tf.Tensor, y_pred: tf.Tensor, r: float = 2.0) 
     return tf.reduce_mean(tf.maximum(mean, 1e-12) ** (1 / r))
 
 
-def differing(fingerprints: tf.Tensor | None, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns 1.0 where two views of a photo differ and 0.0 where not, (B, N); 1.0 without."""
-    if fingerprints is None:
+def differing(differences: tf.Tensor | None, pairs: np.ndarray) -> tf.Tensor:
+    """Returns 1.0 where the views of a pair differ enough to learn from, else 0.0: (B, N).
+
+    Args:
+        differences: (B, P) mean absolute differences in grey levels; None for 1.0 everywhere.
+        pairs: (N,) indices; -1 stands for no pair, and gives 1.0.
+    """
+    if differences is None:
         return tf.constant(1.0)
-    differs = tf.gather(fingerprints, first, axis=1) != tf.gather(fingerprints, second, axis=1)
-    return tf.cast(differs, tf.float32)
+    differs = tf.gather(differences, np.maximum(pairs, 0), axis=1) >= VOID_GREY_LEVELS
+    return tf.cast(differs | (pairs < 0), tf.float32)
 
 
 def _sum_over_terms_mean_over_photos(terms: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from nima_pretrain.distortions import Aspect, DistortionBank
-from nima_pretrain.layers import ClassificationLoss, RankingLoss, RegressionLoss
+from nima_pretrain.layers import ClassificationLoss, RankingLoss, RegressionLoss, SeededDropout
 
 
 class PretextTask(ABC):
@@ -21,6 +21,7 @@ class PretextTask(ABC):
         dropout: rate before the head.
         temperature: T of the balance between tasks.
         margin: m of the ranking loss.
+        seed: of the dropout.
     """
 
     name: str
@@ -31,18 +32,20 @@ class PretextTask(ABC):
         dropout: float = 0.2,
         temperature: float = 50.0,
         margin: float = 0.2,
+        seed: int = 0,
     ) -> None:
         self.bank = bank
         self.dropout = dropout
         self.temperature = temperature
         self.margin = margin
+        self.seed = seed
 
     @abstractmethod
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> Any:
+    def attach(self, features: tf.Tensor, differences: tf.Tensor | None = None) -> Any:
         """Returns the task's predictions from features (B, V, F), its loss added on the way."""
 
     def _head(self, features: tf.Tensor, units: int, name: str, activation: str | None = None):  # type: ignore[no-untyped-def]
-        dropped = keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(features)
+        dropped = SeededDropout(self.dropout, self.seed, name=f"{name}_dropout")(features)
         return keras.layers.Dense(units, activation, dtype="float32", name=name)(dropped)
 
 
@@ -51,11 +54,11 @@ class Ranking(PretextTask):
 
     name = "ranking"
 
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
+    def attach(self, features: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
         scores = self._head(features, 1, "score", "sigmoid")  # (B, V, 1)
         scores = keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
         loss = RankingLoss(self.bank, self.temperature, self.margin, name=self.name)
-        return loss(scores, fingerprints=fingerprints)
+        return loss(scores, differences=differences)
 
 
 class Classification(PretextTask):
@@ -64,7 +67,7 @@ class Classification(PretextTask):
     name = "classification"
 
     def attach(
-        self, features: tf.Tensor, fingerprints: tf.Tensor | None = None
+        self, features: tf.Tensor, differences: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
         logits = {
             aspect.value: self._head(
@@ -73,7 +76,7 @@ class Classification(PretextTask):
             for aspect in Aspect
         }
         loss = ClassificationLoss(self.bank, self.temperature, name=self.name)
-        return loss(logits, fingerprints=fingerprints)
+        return loss(logits, differences=differences)
 
 
 class Regression(PretextTask):
@@ -81,10 +84,10 @@ class Regression(PretextTask):
 
     name = "regression"
 
-    def attach(self, features: tf.Tensor, fingerprints: tf.Tensor | None = None) -> tf.Tensor:
+    def attach(self, features: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
         levels = self._head(features, len(self.bank), "levels")
         loss = RegressionLoss(self.bank, self.temperature, name=self.name)
-        return loss(levels, fingerprints=fingerprints)
+        return loss(levels, differences=differences)
 
 
 TASKS: dict[str, type[PretextTask]] = {

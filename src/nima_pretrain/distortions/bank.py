@@ -15,6 +15,9 @@ import numpy as np
 from nima_pretrain.distortions.geometry import Fit, fit_square
 from nima_pretrain.distortions.source import Source
 
+# Views whose values differ by less than this on average, of 255, are no pair to learn from.
+VOID_GREY_LEVELS = 0.5
+
 Filter = Callable[[Source, float, np.random.Generator], np.ndarray]
 
 
@@ -108,24 +111,25 @@ class Pairs(NamedTuple):
 
 
 class ClassTerms(NamedTuple):
-    """The views of one aspect with their class and their reference; each (N,) int32."""
+    """The views of one aspect, their class, their pair with their reference; each (N,) int32."""
 
     views: np.ndarray
     labels: np.ndarray
-    references: np.ndarray
+    pairs: np.ndarray
 
 
 class RegressionTerms(NamedTuple):
     """Which output of which view has which target; (N,) int32, but the targets float32.
 
     Targets are the level over the number of levels on that side, -1 to 1; 0 on a reference,
-    once for every distortion that is ranked against it.
+    once for every distortion that is ranked against it. `pairs` holds each view's pair with its
+    reference, -1 for a reference itself.
     """
 
     views: np.ndarray
     outputs: np.ndarray
     targets: np.ndarray
-    references: np.ndarray
+    pairs: np.ndarray
 
 
 class DistortionBank:
@@ -135,8 +139,8 @@ class DistortionBank:
         name: what `get_bank` knows it by.
         distortions: the tuple.
         references: undistorted views; they come first among the views.
-        drops_void_terms: whether losses leave out, photo by photo, pairs of views that do not
-            differ in any pixel (a photo without highlights under `highlights`).
+        drops_void_terms: whether losses leave out, photo by photo, pairs of views that hardly
+            differ (a photo without highlights under `highlights`); see `VOID_GREY_LEVELS`.
     """
 
     def __init__(
@@ -216,7 +220,7 @@ class DistortionBank:
         for aspect in Aspect:
             classes = self.of_aspect(aspect)
             rows = [
-                (view, classes.index(series.distortion), series.reference)
+                (view, classes.index(series.distortion), self._pair_of(series.reference, view))
                 for series in self.series
                 if series.distortion.aspect is aspect
                 for view in series.views
@@ -230,19 +234,38 @@ class DistortionBank:
         rows = []
         for output, distortion in enumerate(self):
             sides = [series for series in self.series if series.distortion is distortion]
-            rows.append((sides[0].reference, output, 0.0, sides[0].reference))
+            rows.append((sides[0].reference, output, 0.0, -1))
             for series in sides:
-                rows += [
-                    (view, output, series.sign * k / len(series.views), series.reference)
-                    for k, view in enumerate(series.views, start=1)
-                ]
-        views, outputs, targets, references = zip(*rows, strict=True)
+                num_levels = len(series.views)
+                for k, view in enumerate(series.views, start=1):
+                    pair = self._pair_of(series.reference, view)
+                    rows.append((view, output, series.sign * k / num_levels, pair))
+        views, outputs, targets, pairs = zip(*rows, strict=True)
         return RegressionTerms(
             np.array(views, np.int32),
             np.array(outputs, np.int32),
             np.array(targets, np.float32),
-            np.array(references, np.int32),
+            np.array(pairs, np.int32),
         )
+
+    def differences(self, views: np.ndarray) -> np.ndarray:
+        """Returns how far the two views of every pair are apart, (P,) float64 grey levels.
+
+        Args:
+            views: (V, S, S, 3) uint8, from `render`; the mean absolute difference of all values
+                counts, black bars among them.
+        """
+        wide = views.astype(np.int16)
+        pairs = zip(*self.pairs, strict=True)
+        return np.array([np.abs(wide[better] - wide[worse]).mean() for better, worse in pairs])
+
+    def _pair_of(self, reference: int, view: int) -> int:
+        return self._pair_indices[reference, view]
+
+    @cached_property
+    def _pair_indices(self) -> dict[tuple[int, int], int]:
+        pairs = zip(self.pairs.better.tolist(), self.pairs.worse.tolist(), strict=True)
+        return {pair: index for index, pair in enumerate(pairs)}
 
 
 def _views_and_series(

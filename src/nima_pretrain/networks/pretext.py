@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.distortions import DistortionBank
-from nima_pretrain.layers import BackboneOnViews, Fingerprints
+from nima_pretrain.layers import BackboneOnViews, PairDifferences
 from nima_pretrain.networks.chunks import (
     Chunks,
     features_in_chunks,
@@ -29,7 +30,7 @@ class PretextModel(keras.Model):
         seed: of the shuffling of images over chunks, which changes with every step.
     """
 
-    def __init__(self, *args: Any, chunk_size: int = 16, seed: int = 0, **options: Any) -> None:
+    def __init__(self, *args: Any, chunk_size: int = 12, seed: int = 0, **options: Any) -> None:
         super().__init__(*args, **options)
         self.chunk_size = chunk_size
         self.seed = seed
@@ -42,8 +43,16 @@ class PretextModel(keras.Model):
 
     @property
     def heads(self) -> keras.Model:
-        """What follows: features (B, V, F), and fingerprints if the bank needs them."""
+        """What follows: features (B, V, F), and differences of pairs where the bank needs them."""
         return self.get_layer("heads")
+
+    def predict_from_features(self, features: np.ndarray) -> dict[str, Any]:
+        """Returns the predictions by task, in NumPy, from features (B, V, F) float32."""
+        inputs = [features]
+        if len(self.heads.inputs) > 1:  # differences only weigh losses
+            inputs.append(np.zeros((len(features), self.heads.inputs[1].shape[1]), np.float32))
+        predicted = self.heads(inputs if len(inputs) > 1 else features, training=False)
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Makes one step of the optimiser with the gradient of the whole batch."""
@@ -87,8 +96,9 @@ class PretextModel(keras.Model):
 
     def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
         names = [layer.name for layer in self.layers]
-        if "fingerprints" in names:
-            self.heads([features, self.get_layer("fingerprints")(views)], training=training)
+        if "pair_differences" in names:
+            differences = self.get_layer("pair_differences")(views)
+            self.heads([features, differences], training=training)
         else:
             self.heads(features, training=training)
         return tf.add_n(self.heads.losses)
@@ -105,7 +115,7 @@ def build_pretext_model(
     dropout: float = 0.2,
     temperature: float = 50.0,
     margin: float = 0.2,
-    chunk_size: int = 16,
+    chunk_size: int = 12,
     seed: int = 0,
 ) -> PretextModel:
     """Returns a model from views (B, V, S, S, 3) uint8 to a dict of predictions by task.
@@ -118,7 +128,7 @@ def build_pretext_model(
         temperature: T of the balance between tasks.
         margin: m of the ranking loss.
         chunk_size: images that are on a tape at once, and that batch-norm sees together.
-        seed: of the shuffling of images over chunks.
+        seed: of the shuffling of images over chunks, and of dropout.
 
     Raises:
         ValueError: a task is not known.
@@ -131,10 +141,11 @@ def build_pretext_model(
     inputs = [keras.Input((bank.num_views, num_features), name="features")]
     given = [BackboneOnViews(backbone, name="backbone_on_views")(views)]
     if bank.drops_void_terms:
-        inputs.append(keras.Input((bank.num_views,), dtype="int32", name="prints"))
-        given.append(Fingerprints(name="fingerprints")(views))
+        inputs.append(keras.Input((len(bank.pairs.better),), name="differences"))
+        given.append(PairDifferences(bank, name="pair_differences")(views))
     predictions = {
-        name: TASKS[name](bank, dropout, temperature, margin).attach(*inputs) for name in tasks
+        name: TASKS[name](bank, dropout, temperature, margin, seed).attach(*inputs)
+        for name in tasks
     }
     heads = keras.Model(inputs, predictions, name="heads")
     outputs = heads(given if len(given) > 1 else given[0])
