@@ -2,6 +2,7 @@
 
 import pytest
 
+from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 
 
@@ -14,7 +15,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
             partial.write_text("half")
             raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"Cannot write .*table.csv: disk full"):
         fail()
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]

@@ -17,7 +17,7 @@ FLOORS = (
     {"data"},
     {"losses", "layers", "tasks", "metrics"},
     {"networks"},
-    {"training", "evaluation", "scoring", "report"},
+    {"training", "evaluation", "scoring", "study", "report", "contact_sheet"},
     {"cli", "console"},
 )
 

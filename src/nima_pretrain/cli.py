@@ -6,7 +6,7 @@ TensorFlow is imported inside the commands that need it, so that `--help` answer
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from nima_pretrain.console import (
     print_evaluation,
     print_finetuning,
     print_pretraining,
+    print_study,
     start_logging,
     track,
 )
@@ -179,19 +180,32 @@ def pretrain_command(
     validation_list: ValidationList = None,
     test_list: TestList = None,
     overwrite: Overwrite = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with a run that was stopped; its weights and lists stay."
+        ),
+    ] = False,
 ) -> None:
     """Learn from photos without labels: rank distorted versions, name or measure the distortion."""
     from nima_pretrain.config import PretrainConfig, load_config
 
-    resolved = load_config(PretrainConfig, config, set_ or ())
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    before = load_config(PretrainConfig, run / "config.json") if resume else None
+    resolved = load_config(PretrainConfig, config, set_ or (), before)
     lists = _split_files(training_list, validation_list, test_list)
     start_logging()
     _import_tensorflow()
-    from nima_pretrain.training.pretrain import pretrain
-    from nima_pretrain.training.run import create_run
+    from nima_pretrain.training import pretrain
+    from nima_pretrain.training.run import check_same_run, create_run
 
-    create_run(run, resolved, overwrite)
-    results = pretrain(photos, run, resolved, base_weights, lists, console())
+    if before:
+        check_same_run(run, before, resolved)
+        results = pretrain.resume(photos, run, resolved, console())
+    else:
+        create_run(run, resolved, overwrite)
+        results = pretrain.pretrain(photos, run, resolved, base_weights, lists, console())
     print_pretraining(results)
     for name in ("results.json", "log.csv", "pretext.h5", "backbone.h5"):
         print(run / name)
@@ -301,6 +315,37 @@ def predict_command(
     print(f"{len(table) - failed} photos scored, {failed} could not be read: {output}")
 
 
+@app.command(name="study")
+def study_command(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run's folder, or a pretext.h5 or nima.h5 in one."),
+    ],
+    photos: Annotated[Path, typer.Option("--photos", metavar="DIR", help="Folder of photos.")],
+    part: Annotated[
+        Literal["held-out", "validation", "test"],
+        typer.Option(help="Which photos, as the run's photos.csv says."),
+    ] = "held-out",
+    bank: Annotated[
+        Literal["paper", "repaired"], typer.Option(help="The views that a nima.h5 is shown.")
+    ] = "paper",
+) -> None:
+    """Show what a model has learned: how its outputs answer to distortions of new photos."""
+    known = [model / name for name in ("pretext.h5", "nima.h5")] if model.is_dir() else [model]
+    files = [file for file in known if file.is_file()]
+    if not files:
+        raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
+    start_logging()
+    _import_tensorflow()
+    from nima_pretrain.study.study import study
+
+    for file in files:
+        results = study(file, photos, part, bank, console=console())
+        print_study(results, file.name)
+        print(results["folder"])
+        print(results["report"])
+
+
 @app.command(name="render")
 def render_command(
     photo: Annotated[Path, typer.Argument(help="One photo.")],
@@ -314,10 +359,10 @@ def render_command(
     from PIL import Image
 
     from nima_pretrain.config import PretrainConfig, load_config
+    from nima_pretrain.contact_sheet import contact_sheet
     from nima_pretrain.data.photos import load_photo
     from nima_pretrain.distortions import get_bank
     from nima_pretrain.files import replacing
-    from nima_pretrain.report import contact_sheet
 
     config = load_config(PretrainConfig, overrides=[f"bank={bank}", f"fit={fit}"])
     views_bank = get_bank(config.bank)

@@ -55,7 +55,7 @@ class PretrainConfig(NetworkConfig):
     dropout: float = Field(0.2, ge=0, lt=1, description="before each head")
     photos_per_batch: int = Field(8, ge=1, description="each in all its views")
     chunk_size: int = Field(
-        16, ge=2, description="images in memory at once, and that batch-norm sees together"
+        12, ge=2, description="images in memory at once, and that batch-norm sees together"
     )
     batch_norm: Literal["train", "frozen"] = Field(
         "train", description="statistics of the chunk, or those the base weights came with"
@@ -70,8 +70,11 @@ class PretrainConfig(NetworkConfig):
     split: tuple[PositiveFloat, PositiveFloat, NonNegativeFloat] = Field(
         (100.0, 15.0, 15.0), description="proportions of training, validation and test photos"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
     num_workers: int | None = Field(None, ge=0, description="None: half the cores; 0: none")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="at most so much work is lost when a run is killed; 0: every step"
+    )
 
 
 class FinetuneConfig(NetworkConfig):
@@ -93,7 +96,7 @@ class FinetuneConfig(NetworkConfig):
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="of the ratings, where no validation file is given"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
 
 class TrainConfig(Config):

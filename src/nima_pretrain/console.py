@@ -78,6 +78,17 @@ def print_evaluation(results: dict[str, Any], ratings: str) -> None:
     print_table(title, ["", *names.values()], rows)
 
 
+def print_study(results: dict[str, Any], weights: str) -> None:
+    """Prints what `study.study` returned."""
+    kinds = ("all", "reference", "inner")
+    rows = [
+        [name, *(_number(results["pairs"][f"{name}, {kind}"]) for kind in kinds)]
+        for name in ("all", "technical", "style", "composition")
+    ]
+    title = f"Pairs in order by {weights}, {results['photos']} photos"
+    print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
+
+
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Prints a table, the first column to the left, the others to the right."""
     from rich.console import Console

@@ -16,12 +16,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The suffix is kept, since writers choose the format by it. After an error the old file is as
     it was.
+
+    Raises:
+        InputError: the file system takes no more, or not there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nima_pretrain.data.split import SplitFiles, list_photos, split_names, split_photos
+from nima_pretrain.data.split import (
+    SplitFiles,
+    find_again,
+    list_photos,
+    split_names,
+    split_photos,
+    write_photo_list,
+)
 from nima_pretrain.errors import InputError
 
 NAMES = [f"photo {number}.jpg" for number in range(130)]
@@ -64,3 +71,14 @@ def test_a_folder_without_a_single_readable_photo_is_refused(tmp_path):
 def test_one_photo_is_too_few(photo_folder, tmp_path):
     with pytest.raises(InputError, match="for validation, received 0 and 1 of 1"):
         split_photos(list_photos(photo_folder / "a.JPG"), tmp_path / "list.csv", (1, 1, 1), 0)
+
+
+def test_the_photos_of_a_run_are_found_again_or_missed(photo_folder, tmp_path):
+    split, scan = split_photos(list_photos(photo_folder), tmp_path / "u.csv", (3, 1, 1), 0)
+    write_photo_list(tmp_path / "photos.csv", split, scan)
+    (photo_folder / "new.png").write_bytes((photo_folder / "b.png").read_bytes())
+    again, _ = find_again(tmp_path / "photos.csv", photo_folder)
+    assert again == split
+    (photo_folder / "b.png").unlink()
+    with pytest.raises(InputError, match="1 of the 6 photos .* as they were, e.g. 'b.png'"):
+        find_again(tmp_path / "photos.csv", photo_folder)

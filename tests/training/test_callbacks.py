@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.training.callbacks import KeepBest, ReduceOnPlateau
+from nima_pretrain.training.callbacks import KeepBest, LogRows, ReduceOnPlateau
 
 
 def run(callback, losses):
@@ -32,11 +32,23 @@ def test_the_epoch_with_the_lowest_loss_is_kept():
     run(callback, [3.0, 2.0, 2.5, 1.5, 1.5])
     assert saved == [3.0, 2.0, 1.5]
     assert (callback.epoch, callback.logs["val_loss"]) == (4, 1.5)
-    callback.on_train_end()
+    callback.check()
 
 
 def test_training_that_diverged_is_said_so():
     callback = KeepBest(lambda logs: None)
     run(callback, [float("nan"), float("inf")])
     with pytest.raises(InputError, match="Training diverged: no epoch had a finite"):
-        callback.on_train_end()
+        callback.check()
+
+
+def test_the_log_keeps_earlier_epochs_and_replaces_those_that_are_trained_again(tmp_path):
+    file = tmp_path / "log.csv"
+    run(LogRows(file), [3.0, 0.1 + 0.2, 9.0])
+    LogRows(file).on_epoch_end(2, {"val_loss": 1.5})
+    assert file.read_text().split() == [
+        "epoch,val_loss",
+        "0,3.0",
+        "1,0.30000000000000004",
+        "2,1.5",
+    ]

@@ -6,7 +6,7 @@ import pytest
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.errors import InputError
-from nima_pretrain.training.run import create_run
+from nima_pretrain.training.run import check_same_run, create_run
 
 
 def test_a_run_begins_with_its_config_and_environment(tmp_path):
@@ -19,7 +19,7 @@ def test_a_run_begins_with_its_config_and_environment(tmp_path):
 def test_an_earlier_run_is_deleted_only_when_asked(tmp_path):
     run = create_run(tmp_path / "run", PretrainConfig())
     (run / "backbone.h5").write_bytes(b"precious")
-    with pytest.raises(InputError, match="run exists. Choose another --run, or pass --overwrite"):
+    with pytest.raises(InputError, match="run exists. Choose another --run, .*or --overwrite"):
         create_run(run, PretrainConfig())
     assert (run / "backbone.h5").exists()
     create_run(run, PretrainConfig(), overwrite=True)
@@ -37,3 +37,10 @@ def test_a_run_that_never_began_does_not_stand_in_the_way(tmp_path):
     run = create_run(tmp_path / "run", PretrainConfig())
     create_run(run, PretrainConfig(epochs=3))
     assert json.loads((run / "config.json").read_text())["epochs"] == 3
+
+
+def test_a_run_goes_on_with_its_own_config_only(tmp_path):
+    config = PretrainConfig(epochs=3)
+    check_same_run(tmp_path, config, PretrainConfig(epochs=3, num_workers=0, checkpoint_seconds=1))
+    with pytest.raises(InputError, match=r"begun with epochs=3 \(received 4\), seed=0 .received 1"):
+        check_same_run(tmp_path, config, PretrainConfig(epochs=4, seed=1))

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from nima_pretrain.data.photos import Scan, find_photos, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import replacing
+
+PARTS = ("training", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,58 @@ def split_photos(
             "Add photos, or change the split."
         )
     return split, scan
+
+
+def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
+    """Writes which photos a run uses, and for what, as CSV: `photo,part,sha256`."""
+    rows = [
+        (name, part, scan.digests[split.root / name])
+        for part in PARTS
+        for name in getattr(split, part)
+    ]
+    with replacing(file) as partial:
+        pd.DataFrame(rows, columns=["photo", "part", "sha256"]).to_csv(partial, index=False)
+
+
+def read_photo_list(file: Path) -> pd.DataFrame:
+    """Returns what `write_photo_list` wrote.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)[["photo", "part", "sha256"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"Cannot read the list of photos {file}: {error}.") from None
+
+
+def find_again(
+    file: Path, folder: Path, on_progress: Callable[[int], None] | None = None
+) -> tuple[PhotoSplit, Scan]:
+    """Returns the photos of a run that goes on, every one as it was.
+
+    Args:
+        file: from `write_photo_list`.
+        folder: where the photos are.
+        on_progress: called with the number of photos checked so far.
+
+    Raises:
+        InputError: a photo has vanished, has changed or cannot be read any more.
+    """
+    table = read_photo_list(file)
+    scan = scan_photos([folder / name for name in table["photo"]], on_progress)
+    changed = [
+        name
+        for name, sha256 in zip(table["photo"], table["sha256"], strict=True)
+        if scan.digests.get(folder / name) != sha256
+    ]
+    if changed:
+        raise InputError(
+            f"{len(changed)} of the {len(table)} photos of this run are not in {folder} as they "
+            f"were, e.g. {changed[0]!r}. Put them back, or begin a new run."
+        )
+    names = (tuple(table["photo"][table["part"] == part]) for part in PARTS)
+    return PhotoSplit(folder, *names), scan
 
 
 def split_names(

@@ -1,5 +1,6 @@
 """What happens beside the training steps: logs, the best epoch, learning rates."""
 
+import csv
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import replacing
 from nima_pretrain.training.optimizers import learning_rates, scale_learning_rates
 
 logger = logging.getLogger(__name__)
@@ -80,16 +82,15 @@ class KeepBest(keras.callbacks.Callback):
     Attributes:
         epoch: of the best so far, from 1; 0 before the first.
         logs: of that epoch.
-
-    Raises:
-        InputError: at the end, when no epoch had a finite loss.
     """
 
-    def __init__(self, save: Callable[[Logs], None]) -> None:
+    def __init__(
+        self, save: Callable[[Logs], None], epoch: int = 0, logs: Logs | None = None
+    ) -> None:
         super().__init__()
         self._save = save
-        self.epoch = 0
-        self.logs: Logs = {}
+        self.epoch = epoch
+        self.logs = logs or {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         assert logs is not None
@@ -98,7 +99,12 @@ class KeepBest(keras.callbacks.Callback):
             self.logs = {name: float(value) for name, value in logs.items()}
             self._save(self.logs)
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
+    def check(self) -> None:
+        """To be called when training is over.
+
+        Raises:
+            InputError: no epoch had a finite loss.
+        """
         if not self.logs:
             raise InputError(
                 "Training diverged: no epoch had a finite validation loss. "
@@ -106,9 +112,32 @@ class KeepBest(keras.callbacks.Callback):
             )
 
 
+class LogRows(keras.callbacks.Callback):
+    """Writes `log.csv`, a row an epoch, whole after every epoch.
+
+    What an earlier part of the training wrote stays, but for epochs that are trained again.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        assert logs is not None
+        rows: list[dict[str, Any]] = []
+        if self._file.exists():
+            with self._file.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]
+        rows.append({"epoch": epoch, **{name: float(value) for name, value in logs.items()}})
+        with replacing(self._file) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[-1]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
 def log_files(run: Path) -> list[Any]:
-    """Returns the callbacks that write `log.csv` and TensorBoard's events; they append."""
+    """Returns the callbacks that write `log.csv` and TensorBoard's events."""
     return [
-        keras.callbacks.CSVLogger(str(run / "log.csv"), append=True),
+        LogRows(run / "log.csv"),
         keras.callbacks.TensorBoard(str(run / "tensorboard"), write_graph=False, profile_batch=0),
     ]

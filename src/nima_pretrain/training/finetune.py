@@ -111,6 +111,7 @@ def finetune(
         fit = _Fit(model, training, validation, run, config, best, console)
         head_epochs = fit.head(backbone)
         epochs = fit.everything(backbone, head_epochs)
+    best.check()
     results = {
         "stage": "finetune",
         "photos": {"training": len(ratings), "validation": len(validation_ratings)},
@@ -183,7 +184,9 @@ class _Fit:
             verbose=0,
             callbacks=[
                 rates,
-                ShowProgress(self.training, 1, ("loss", "val_loss"), self.console),
+                ShowProgress(
+                    self.training, self.config.epochs, 1, ("loss", "val_loss"), self.console
+                ),
                 *log_files(self.run),
                 self.best,
                 *more,

@@ -2,20 +2,32 @@
 
 import logging
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
 from nima_pretrain.config import PretrainConfig
-from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
+from nima_pretrain.contact_sheet import contact_sheet
+from nima_pretrain.data.photos import Scan, load_photo
+from nima_pretrain.data.split import (
+    PARTS,
+    PhotoSplit,
+    SplitFiles,
+    find_again,
+    list_photos,
+    split_photos,
+    write_photo_list,
+)
 from nima_pretrain.data.views import ViewBatches
-from nima_pretrain.distortions import DistortionBank, get_bank
-from nima_pretrain.files import write_json
+from nima_pretrain.distortions import get_bank
+from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
-from nima_pretrain.networks.pretext import build_pretext_model
+from nima_pretrain.networks.pretext import PretextModel, build_pretext_model
 from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
 from nima_pretrain.training.callbacks import (
     DecayLearningRate,
@@ -24,11 +36,21 @@ from nima_pretrain.training.callbacks import (
     Logs,
     log_files,
 )
+from nima_pretrain.training.checkpoint import (
+    Checkpoint,
+    Position,
+    SaveCheckpoints,
+    load_checkpoint,
+)
 from nima_pretrain.training.feed import Feed
 from nima_pretrain.training.optimizers import pretext_optimizer
 from nima_pretrain.training.progress import ShowProgress, counting
 
 logger = logging.getLogger(__name__)
+
+_CHECKPOINT = "checkpoint.npz"
+_PHOTOS = "photos.csv"
+_WARMING_UP, _TRAINING = 0, 1
 
 
 def pretrain(
@@ -52,136 +74,246 @@ def pretrain(
         console: where a progress bar is drawn, or None.
 
     Raises:
-        InputError: photos or weights are not what they should be.
+        InputError: photos or weights are not what they should be, or the disk is full.
     """
-    started = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     found = list_photos(photos, lists)
-    bank = get_bank(config.bank)
-    tasks = tuple(config.tasks.split("+"))
-    backbone = build_backbone(config.backbone, config.input_size, config.width)
-    load_base_weights(backbone, base_weights, config)
+    model = _build(config)
+    load_base_weights(model.backbone, base_weights, config)
     with counting(console, "checking photos", len(found.names)) as show:
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed, show)
-    logger.info(
-        "photos: %d for training, %d for validation, %d for test; %d unreadable",
-        len(split.training),
-        len(split.validation),
-        len(split.test),
-        len(scan.unreadable),
-    )
+    write_photo_list(run / _PHOTOS, split, scan)
+    _show_views(run, split, config)
+    about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
+    start = Position(_WARMING_UP if config.freeze_backbone_steps else _TRAINING)
+    return _Pretraining(model, split, scan, run, config, about, console).run_from(start)
+
+
+def resume(
+    photos: Path, run: Path, config: PretrainConfig, console: Console | None = None
+) -> dict[str, Any]:
+    """Goes on with a training that was stopped at any moment, as if it had not been.
+
+    Args:
+        photos: folder of photographs, with all that the run has used so far.
+        run: the run directory.
+        config: that of the run.
+        console: where a progress bar is drawn, or None.
+
+    Raises:
+        InputError: there is nothing to resume, or the photos are not those of the run.
+    """
+    checkpoint = load_checkpoint(run / _CHECKPOINT)
+    model = _build(config)
+    with counting(console, "checking photos", None) as show:
+        split, scan = find_again(run / _PHOTOS, photos, show)
+    position = checkpoint.position
+    logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
+    training = _Pretraining(model, split, scan, run, config, checkpoint.about, console)
+    return training.run_from(position, checkpoint)
+
+
+@dataclass(frozen=True)
+class _Pretraining:
+    """One training, from its beginning or from a checkpoint to its results."""
+
+    model: PretextModel
+    split: PhotoSplit
+    scan: Scan
+    run: Path
+    config: PretrainConfig
+    about: dict[str, Any]
+    console: Console | None
+
+    def run_from(self, start: Position, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
+        """Trains what is left to train, and returns the results of the whole."""
+        started = time.perf_counter() - start.seconds
+        self._introduce()
+        best = KeepBest(self._save, start.best_epoch, start.best_logs)
+        training = self._feed(self.split.training, vary=True, first=self._batches_before(start))
+        validation = self._feed(self.split.validation)
+        with training, validation:
+            if start.stage == _WARMING_UP:
+                start = self._warm_up(start, training, best, checkpoint)
+                checkpoint = None
+            self._train(start, training, validation, best, checkpoint)
+        best.check()
+        results: dict[str, Any] = {
+            "stage": "pretrain",
+            "photos": {part: len(getattr(self.split, part)) for part in PARTS}
+            | {"unreadable": self.about["unreadable"]},
+            "best_epoch": best.epoch,
+            "epochs": self.config.epochs,
+            "metrics": best.logs,
+        }
+        if self.split.test:
+            load_weights(self.model, self.run / "pretext.h5")
+            with self._feed(self.split.test) as test:
+                results["test"] = self.model.evaluate(
+                    test.dataset, steps=test.steps, verbose=0, return_dict=True
+                )
+        results["seconds"] = round(time.perf_counter() - started, 1)
+        write_json(self.run / "results.json", results)
+        (self.run / _CHECKPOINT).unlink()
+        return results
+
+    def _introduce(self) -> None:
+        parts = [len(getattr(self.split, part)) for part in PARTS]
+        logger.info(
+            "photos: %d for training, %d for validation, %d for test; %d unreadable",
+            *parts,
+            self.about["unreadable"],
+        )
+        config, bank = self.config, get_bank(self.config.bank)
+        logger.info(
+            "network: %s, width %g, %d px; %s views of %s; %s parameters; started from %s",
+            config.backbone,
+            config.width,
+            config.input_size,
+            bank.num_views,
+            bank.name,
+            f"{self.model.count_params():,}",
+            self.about["base_weights"],
+        )
+
+    def _warm_up(
+        self, start: Position, training: Feed, best: KeepBest, checkpoint: Checkpoint | None
+    ) -> Position:
+        """Trains the heads alone for some steps, then sets the backbone free."""
+        steps = self.config.freeze_backbone_steps
+        self.model.backbone.trainable = False
+        self._compile(checkpoint)
+        if not start.epoch:
+            save = self._save_checkpoints(start, best, checkpoint)
+            remaining = steps - start.step
+            self.model.fit(training.dataset, steps_per_epoch=remaining, verbose=0, callbacks=[save])
+            start = save.position
+        self.model.backbone.trainable = True
+        if self.config.batch_norm == "frozen":
+            freeze_batch_norm(self.model.backbone)
+        logger.info("backbone set free after %d steps", steps)
+        return replace(start, stage=_TRAINING, epoch=0)
+
+    def _train(
+        self,
+        start: Position,
+        training: Feed,
+        validation: Feed,
+        best: KeepBest,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        config = self.config
+        self._compile(checkpoint)
+        shown = ("loss", "val_loss", "ordered_pairs", "val_ordered_pairs")
+        callbacks = [
+            LogLearningRates(["learning_rate"]),
+            ShowProgress(
+                training, config.epochs, get_bank(config.bank).num_views, shown, self.console
+            ),
+            *log_files(self.run),
+            best,
+            DecayLearningRate(config.learning_rate_decay),
+            self._save_checkpoints(start, best, checkpoint),
+        ]
+
+        def fit(epoch: int, epochs: int, steps: int) -> None:
+            self.model.fit(
+                training.dataset,
+                steps_per_epoch=steps,
+                validation_data=validation.dataset,
+                validation_steps=validation.steps,
+                initial_epoch=epoch,
+                epochs=epochs,
+                verbose=0,
+                callbacks=callbacks,
+            )
+
+        first = start.epoch
+        if start.step:  # an epoch that had begun: what is left of it
+            fit(first, first + 1, training.steps - start.step)
+            first += 1
+        fit(first, config.epochs, training.steps)
+
+    def _compile(self, checkpoint: Checkpoint | None) -> None:
+        # Anew whenever something is frozen or set free: a train function keeps what it was
+        # traced with.
+        self.model.compile(pretext_optimizer(self.config))
+        if checkpoint:
+            checkpoint.restore(self.model)
+
+    def _save_checkpoints(
+        self, start: Position, best: KeepBest, checkpoint: Checkpoint | None
+    ) -> SaveCheckpoints:
+        path, every = self.run / _CHECKPOINT, self.config.checkpoint_seconds
+        return SaveCheckpoints(path, start, self.about, every, best, checkpoint)
+
+    def _batches_before(self, start: Position) -> int:
+        """How many batches training has taken before a position."""
+        if start.stage == _WARMING_UP:
+            return start.epoch * self.config.freeze_backbone_steps + start.step
+        per_epoch = -(-len(self.split.training) // self.config.photos_per_batch)
+        return self.config.freeze_backbone_steps + start.epoch * per_epoch + start.step
+
+    def _feed(self, names: tuple[str, ...], vary: bool = False, first: int = 0) -> Feed:
+        config = self.config
+        batches = ViewBatches(
+            self.split.root,
+            names,
+            get_bank(config.bank),
+            config.input_size,
+            config.fit,
+            config.photos_per_batch,
+            config.seed,
+            vary,
+            config.num_workers,
+            first,
+        )
+        shape = (None, batches.bank.num_views, config.input_size, config.input_size, 3)
+        return Feed(batches, batches.batches_per_epoch, tf.TensorSpec(shape, tf.uint8))
+
+    def _save(self, logs: Logs) -> None:
+        config, bank, training = self.config, get_bank(self.config.bank), self.split.training
+        pretext = SideCar(
+            kind="pretext",
+            network=config.network,
+            bank=bank.name,
+            view_names=bank.view_names,
+            tasks=tuple(config.tasks.split("+")),
+            training_data={
+                "photos": len(training),
+                "sha256": self.scan.digest_of(self.split.root / name for name in training),
+                "base_weights": self.about["base_weights"],
+            },
+            metrics=logs,
+        )
+        save_weights(self.model, self.run / "pretext.h5", pretext)
+        of_backbone = {"kind": "backbone", "bank": None, "view_names": None, "tasks": None}
+        backbone = pretext.model_copy(update=of_backbone)
+        save_weights(self.model.backbone, self.run / "backbone.h5", backbone)
+
+
+def _build(config: PretrainConfig) -> PretextModel:
+    backbone = build_backbone(config.backbone, config.input_size, config.width)
     if config.batch_norm == "frozen":
         freeze_batch_norm(backbone)
-    model = build_pretext_model(
+    return build_pretext_model(
         backbone,
-        bank,
-        tasks,
+        get_bank(config.bank),
+        tuple(config.tasks.split("+")),
         config.dropout,
         config.temperature,
         config.margin,
         config.chunk_size,
         config.seed,
     )
-    logger.info(
-        "network: %s, width %g, %d px; %s views of %s; %s parameters; started from %s",
-        config.backbone,
-        config.width,
-        config.input_size,
-        bank.num_views,
-        bank.name,
-        f"{model.count_params():,}",
-        base_weights,
-    )
-    training = _feed(split.root, split.training, bank, config, vary=True)
-    validation = _feed(split.root, split.validation, bank, config, vary=False)
-    side_car = SideCar(
-        kind="pretext",
-        network=config.network,
-        bank=bank.name,
-        view_names=bank.view_names,
-        tasks=tasks,
-        training_data={
-            "photos": len(split.training),
-            "sha256": scan.digest_of(split.root / name for name in split.training),
-            "base_weights": Path(base_weights).name,
-        },
-    )
-
-    def save(logs: Logs) -> None:
-        kept = side_car.model_copy(update={"metrics": logs})
-        save_weights(model, run / "pretext.h5", kept)
-        of_backbone = {"kind": "backbone", "bank": None, "view_names": None, "tasks": None}
-        save_weights(backbone, run / "backbone.h5", kept.model_copy(update=of_backbone))
-
-    best = KeepBest(save)
-    shown = ("loss", "val_loss", "ordered_pairs", "val_ordered_pairs")
-    with training, validation:
-        if config.freeze_backbone_steps:
-            _warm_up(model, backbone, training, config)
-        model.compile(pretext_optimizer(config))
-        model.fit(
-            training.dataset,
-            steps_per_epoch=training.steps,
-            validation_data=validation.dataset,
-            validation_steps=validation.steps,
-            epochs=config.epochs,
-            verbose=0,
-            callbacks=[
-                LogLearningRates(["learning_rate"]),
-                ShowProgress(training, bank.num_views, shown, console),
-                *log_files(run),
-                best,
-                DecayLearningRate(config.learning_rate_decay),
-            ],
-        )
-        results: dict[str, Any] = {
-            "stage": "pretrain",
-            "photos": {
-                "training": len(split.training),
-                "validation": len(split.validation),
-                "test": len(split.test),
-                "unreadable": len(scan.unreadable),
-            },
-            "best_epoch": best.epoch,
-            "epochs": config.epochs,
-            "metrics": best.logs,
-        }
-        if split.test:
-            load_weights(model, run / "pretext.h5")
-            test = _feed(split.root, split.test, bank, config, vary=False)
-            with test:
-                results["test"] = model.evaluate(
-                    test.dataset, steps=test.steps, verbose=0, return_dict=True
-                )
-    results["seconds"] = round(time.perf_counter() - started, 1)
-    write_json(run / "results.json", results)
-    return results
 
 
-def _feed(
-    root: Path, names: tuple[str, ...], bank: DistortionBank, config: PretrainConfig, vary: bool
-) -> Feed:
-    batches = ViewBatches(
-        root,
-        names,
-        bank,
-        config.input_size,
-        config.fit,
-        config.photos_per_batch,
-        config.seed,
-        vary,
-        config.num_workers,
-    )
-    shape = (None, bank.num_views, config.input_size, config.input_size, 3)
-    return Feed(batches, batches.batches_per_epoch, tf.TensorSpec(shape, tf.uint8))
-
-
-def _warm_up(model: keras.Model, backbone: keras.Model, feed: Feed, config: PretrainConfig) -> None:
-    """Trains the heads alone for some steps, then sets the backbone free."""
-    backbone.trainable = False
-    model.compile(pretext_optimizer(config))
-    model.fit(feed.dataset, steps_per_epoch=config.freeze_backbone_steps, epochs=1, verbose=0)
-    backbone.trainable = True
-    if config.batch_norm == "frozen":
-        freeze_batch_norm(backbone)
-    logger.info("backbone set free after %d steps", config.freeze_backbone_steps)
+def _show_views(run: Path, split: PhotoSplit, config: PretrainConfig) -> None:
+    """Draws the views of one photo, as the network is going to see them, once."""
+    bank = get_bank(config.bank)
+    photo = load_photo(split.root / split.training[0])
+    sheet = contact_sheet(bank.render(photo, config.input_size, config.seed, config.fit), bank)
+    with replacing(run / "views.png") as partial:
+        sheet.save(partial)
+    with tf.summary.create_file_writer(str(run / "tensorboard" / "train")).as_default():
+        tf.summary.image("views", np.asarray(sheet)[None], step=0)

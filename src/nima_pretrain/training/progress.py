@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def counting(
-    console: Console | None, description: str, total: int
+    console: Console | None, description: str, total: int | None
 ) -> Iterator[Callable[[int], None]]:
     """Shows a bar as long as the context lasts; yields what is called with the number done."""
     with _bar(console) as progress:
@@ -39,10 +39,16 @@ class ShowProgress(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, feed: Feed, images_per_item: int, shown: Sequence[str], console: Console | None
+        self,
+        feed: Feed,
+        epochs: int,
+        images_per_item: int,
+        shown: Sequence[str],
+        console: Console | None,
     ) -> None:
         super().__init__()
         self._feed = feed
+        self._epochs = epochs
         self._images_per_item = images_per_item
         self._shown = shown
         rate = TextColumn("{task.fields[rate]:.0f} images/s, waiting {task.fields[waiting]:.0%}")
@@ -57,9 +63,9 @@ class ShowProgress(keras.callbacks.Callback):
         self._waited_before = self._feed.waited_seconds
         self._items_before = self._feed.items
         if self._progress.tasks[self._task].total is None:
-            steps = (self.params["epochs"] - epoch) * self._feed.steps
+            steps = (self._epochs - epoch) * self._feed.steps
             self._progress.update(self._task, total=steps)
-        description = f"epoch {epoch + 1}/{self.params['epochs']}"
+        description = f"epoch {epoch + 1}/{self._epochs}"
         self._progress.update(self._task, description=description)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -76,7 +82,7 @@ class ShowProgress(keras.callbacks.Callback):
         logger.info(
             "epoch %d/%d: %s; %.0f images/s, waiting %.1f %%",
             epoch + 1,
-            self.params["epochs"],
+            self._epochs,
             figures,
             self._rate,
             100 * self._waiting,

@@ -16,7 +16,16 @@ from nima_pretrain.files import write_json
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "imagecorruptions", "scikit-image")
-_BEFORE_THE_FIRST_STEP = ("config.json", "environment.json", "unreadable.csv")
+_BEFORE_THE_FIRST_STEP = (
+    "config.json",
+    "environment.json",
+    "unreadable.csv",
+    "photos.csv",
+    "views.png",
+    "tensorboard",
+)
+# What changes how a run goes, but not what comes out.
+_FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
 
 
 def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
@@ -40,13 +49,30 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
         begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
         if begun and not overwrite:
             raise InputError(
-                f"The run {path} exists. Choose another --run, or pass --overwrite to delete it."
+                f"The run {path} exists. Choose another --run, pass --resume to go on with a "
+                "pretraining that was stopped, or --overwrite to delete it."
             )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "environment.json", _environment())
     write_json(path / "config.json", config.model_dump(mode="json"))
     return path
+
+
+def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
+    """Makes sure that a run is resumed with the config that it was begun with.
+
+    Raises:
+        InputError: something differs; the message names it.
+    """
+    before, now = of_run.model_dump(mode="json"), asked.model_dump(mode="json")
+    changed = [key for key in now if now[key] != before[key] and key not in _FREE_TO_CHANGE]
+    if changed:
+        differences = ", ".join(f"{key}={before[key]} (received {now[key]})" for key in changed)
+        raise InputError(
+            f"The run {path} was begun with {differences}. Resume it with what it was begun "
+            "with, or choose another --run."
+        )
 
 
 def _environment() -> dict[str, object]:

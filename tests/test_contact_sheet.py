@@ -3,8 +3,8 @@
 import pytest
 from PIL import ImageChops
 
+from nima_pretrain.contact_sheet import contact_sheet
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.report import contact_sheet
 
 
 @pytest.mark.parametrize("name", ["paper", "repaired"])

@@ -1,0 +1,237 @@
+"""Runs that are stopped: by a kill, by a full disk, by photos that go; and what resumes them."""
+
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from nima_pretrain.errors import InputError
+from nima_pretrain.networks import load_model
+from nima_pretrain.training.callbacks import KeepBest
+from nima_pretrain.training.checkpoint import (
+    Position,
+    SaveCheckpoints,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+SETTINGS = [
+    *("width=0.35", "input_size=32", "epochs=2", "photos_per_batch=1", "chunk_size=58"),
+    *("split=[4,1,1]", "freeze_backbone_steps=2", "checkpoint_seconds=0"),
+]
+
+
+def command(photos, run, *options):
+    program = Path(sys.executable).with_name("nima-pretrain")
+    return [str(part) for part in (program, "pretrain", photos, "--run", run, *options)]
+
+
+def begin(photos, run):
+    return command(photos, run, "--base-weights", "none", "--set", *SETTINGS)
+
+
+def finish(arguments, **options):
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
+
+
+def steps_done(run):
+    """All steps that a run has saved; None before its first checkpoint."""
+    file = run / "checkpoint.npz"
+    if not file.exists():
+        return None
+    position = load_checkpoint(file).position
+    return 4 * position.epoch + position.step + 2 * position.stage
+
+
+def workers_of(process):
+    """The processes that render for a training."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    from PIL import Image
+
+    from nima_pretrain.data.samples import embedded_photos
+
+    folder = tmp_path_factory.mktemp("photos")
+    for number, path in enumerate(embedded_photos()[:6]):
+        image = Image.open(path).convert("RGB")
+        image.thumbnail((120, 120))
+        image.save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(photos, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert finish(begin(photos, whole)).returncode == 0
+    target = random.randrange(1, 10)  # 2 steps of warming up, then 2 epochs of 4
+    print(f"killed after {target} steps")
+    with subprocess.Popen(begin(photos, killed), stderr=subprocess.DEVNULL) as process:
+        while (steps_done(killed) or 0) < target:
+            assert process.poll() is None
+            time.sleep(0.01)
+        workers = workers_of(process)
+        process.send_signal(signal.SIGKILL)
+    assert workers
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "workers outlive the training that was killed"
+        time.sleep(0.1)
+
+    done = finish(command(photos, killed, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert "resuming after" in done.stderr
+    first, second = (load_model(run / "pretext.h5").get_weights() for run in (whole, killed))
+    for expected, actual in zip(first, second, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+    logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
+    for column in ("epoch", "loss", "ranking_raw", "val_loss", "ordered_pairs", "learning_rate"):
+        np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=1e-5)
+    results = [json.loads((run / "results.json").read_text()) for run in (whole, killed)]
+    assert results[0]["best_epoch"] == results[1]["best_epoch"]
+    assert results[0]["test"] == pytest.approx(results[1]["test"], rel=1e-5)
+    assert not (killed / "checkpoint.npz").exists()
+    again = finish(command(photos, killed, "--resume"))
+    assert again.returncode == 2
+    assert "Nothing to resume" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_lacks_photos_or_room_stops_clearly_and_resumes(photos, tmp_path):
+    run = tmp_path / "run"
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+
+    def no_room():
+        # Room for the checkpoints of warming up, and for none of those after it.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+
+    full = finish(begin(folder, run), preexec_fn=no_room)
+    assert full.returncode == 2, full.stderr
+    assert re.search(r"Cannot write .*checkpoint\.npz: File too large", full.stderr)
+    assert "Traceback" not in full.stderr
+
+    with subprocess.Popen(
+        command(folder, run, "--resume", "--set", "num_workers=0"),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while (steps_done(run) or 0) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        taken = {path: path.read_bytes() for path in folder.iterdir()}
+        for path in taken:
+            path.unlink()
+        message = process.stderr.read()
+    assert process.returncode == 2, message
+    assert re.search(r"\.png: .*No such file", message)
+    assert "Traceback" not in message
+
+    for path, content in taken.items():
+        path.write_bytes(content[:-40] if path.name == "0.png" else content)
+    changed = finish(command(folder, run, "--resume"))
+    assert changed.returncode == 2
+    assert re.search(r"1 of the 6 photos of this run .*as they were, e.g. '0.png'", changed.stderr)
+    (folder / "0.png").write_bytes(taken[folder / "0.png"])
+
+    other = finish(command(folder, run, "--resume", "--set", "epochs=3", "num_workers=0"))
+    assert other.returncode == 2
+    assert "was begun with epochs=2 (received 3)" in other.stderr
+
+    done = finish(command(folder, run, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(run / "log.csv")) == 2
+
+
+def small_model():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.RMSprop(0.01, momentum=0.9), loss="mse")
+    return model
+
+
+def test_a_checkpoint_holds_weights_optimizer_rate_and_metrics(tmp_path):
+    x, y = np.random.default_rng(0).random((2, 8, 3), np.float32)
+    model, other = small_model(), small_model()
+    model.fit(x, y[:, :2], verbose=0)
+    model.optimizer.learning_rate.assign(0.005)
+    position = Position(1, 2, 3, 2, {"val_loss": 0.5}, 9.0)
+    save_checkpoint(tmp_path / "c.npz", model, position, {"base_weights": "none"})
+    checkpoint = load_checkpoint(tmp_path / "c.npz")
+    assert (checkpoint.position, checkpoint.about) == (position, {"base_weights": "none"})
+    other.fit(x, y[:, :2], verbose=0)
+    checkpoint.restore(other)
+    assert float(other.optimizer.learning_rate) == pytest.approx(0.005)
+    for first, second in zip(model.optimizer.variables, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(first, second)
+    for fitted in (model, other):
+        fitted.fit(x, y[:, :2], verbose=0)
+    for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    with pytest.raises(InputError, match="Nothing to resume"):
+        load_checkpoint(tmp_path / "none.npz")
+    half = tmp_path / "half.npz"
+    save_checkpoint(half, small_model(), Position(), {})
+    half.write_bytes(half.read_bytes()[:-100])
+    with pytest.raises(InputError, match="is not a checkpoint of this package"):
+        load_checkpoint(half)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "c.npz", small_model(), Position(), {})
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    other.compile(keras.optimizers.RMSprop(0.01, momentum=0.9), loss="mse")
+    with pytest.raises(InputError, match="does not fit the model"):
+        load_checkpoint(tmp_path / "c.npz").restore(other)
+
+
+def test_checkpoints_come_in_time_and_at_the_end_of_an_epoch(tmp_path):
+    model = small_model()
+    x = np.zeros((4, 3), np.float32)
+    file = tmp_path / "c.npz"
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            position = load_checkpoint(file).position
+            seen.append((position.epoch, position.step))
+
+    for every_seconds in (0, 3600):
+        file.unlink(missing_ok=True)
+        save = SaveCheckpoints(file, Position(), {}, every_seconds, KeepBest(lambda logs: None))
+        model.fit(x, x[:, :2], batch_size=1, epochs=2, verbose=0, callbacks=[save, Look()])
+    assert seen[:8] == [(0, 1), (0, 2), (0, 3), (0, 3), (1, 1), (1, 2), (1, 3), (1, 3)]
+    assert seen[8:] == [(0, 0)] * 4 + [(1, 0)] * 4
+    assert load_checkpoint(file).position.epoch == 2
+
+
+def test_a_writer_that_dies_leaves_the_checkpoint_before(tmp_path):
+    file = tmp_path / "c.npz"
+    save_checkpoint(file, small_model(), Position(epoch=1), {})
+    code = (
+        "import os, sys, numpy as np; from pathlib import Path;"
+        "from nima_pretrain.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as partial:\n"
+        "    partial.write_bytes(b'half'); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, file], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert load_checkpoint(file).position.epoch == 1
