@@ -71,6 +71,11 @@ class PretrainConfig(NetworkConfig):
         (100.0, 15.0, 15.0), description="proportions of training, validation and test photos"
     )
     seed: int = Field(0, ge=0, lt=2**31)
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32", description="of the backbone; heads and losses are float32"
+    )
+    xla: bool = Field(False, description="whether XLA compiles the backbone")
+    mirrored: bool = Field(False, description="whether all visible GPUs share each batch")
     num_workers: int | None = Field(None, ge=0, description="None: half the cores; 0: none")
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="at most so much work is lost when a run is killed; 0: every step"

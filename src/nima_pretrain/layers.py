@@ -125,8 +125,14 @@ class _PretextLoss(keras.layers.Layer):
         """Adds a raw loss, balanced, to what the model minimises."""
         balanced = losses.balanced(loss, self.temperature)
         self.add_loss(balanced)
-        self.raw_loss.update_state(loss)
-        self.balanced_loss.update_state(balanced)
+        self.report(self.raw_loss, loss)
+        self.report(self.balanced_loss, balanced)
+
+    def report(self, metric: keras.metrics.Mean, value: tf.Tensor, *weights: tf.Tensor) -> None:
+        """Adds to a running mean; not while the model is only being put together."""
+        # Under a distribution strategy that happens outside of any replica.
+        if not tf.distribute.in_cross_replica_context():
+            metric.update_state(value, *weights)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -155,7 +161,7 @@ class RankingLoss(_PretextLoss):
         worse = tf.gather(scores, self.bank.pairs.worse, axis=1)
         weights = losses.differing(differences, np.arange(len(self.bank.pairs.better)))
         ordered = tf.cast(better > worse, tf.float32)
-        self.ordered_pairs.update_state(ordered, tf.broadcast_to(weights, tf.shape(ordered)))
+        self.report(self.ordered_pairs, ordered, tf.broadcast_to(weights, tf.shape(ordered)))
         return scores
 
     def get_config(self) -> dict[str, Any]:

@@ -1,14 +1,22 @@
 """Exact batches: the chunked gradient is that of one tape."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from nima_pretrain.config import PretrainConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.networks import build_backbone, build_pretext_model
 from nima_pretrain.networks.backbone import freeze_batch_norm
 from nima_pretrain.networks.chunks import shuffled_chunks
+from nima_pretrain.training.optimizers import pretext_optimizer
+from tests.conftest import ROOT
+from tests.networks.mirrored_step import small_backbone
 
 SETTINGS = [("ranking",), ("ranking", "classification"), ("ranking", "regression")]
 
@@ -140,3 +148,62 @@ def test_chunks_are_shuffled_anew_for_every_step_and_repeat_with_the_seed():
     ]
     assert orders[0] == orders[1]
     assert orders[0] != orders[2] != orders[3] != orders[0]
+
+
+@pytest.mark.slow
+def test_two_devices_make_the_step_of_one():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.networks.mirrored_step"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["replicas"] == 2
+    assert result["difference"] < 1e-4
+    assert result["together"] == pytest.approx(result["alone"], rel=1e-4, abs=0.01)
+
+
+@pytest.mark.slow
+def test_xla_gives_the_same_step():
+    weights = []
+    for xla in (False, True):
+        keras.utils.set_random_seed(0)
+        model = build_pretext_model(
+            small_backbone(), get_bank("paper"), ("ranking",), chunk_size=50, xla=xla
+        )
+        model.compile(keras.optimizers.SGD(0.1))
+        start = [weight.numpy() for weight in model.backbone.weights]
+        model.train_on_batch(random_views())
+        weights.append([weight.numpy() for weight in model.backbone.weights])
+    for before, plain, compiled in zip(start, *weights, strict=True):
+        moved = np.linalg.norm(plain - before)
+        assert moved > 0
+        assert np.linalg.norm(compiled - plain) < 1e-3 * moved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_computes_in_half_and_trains_in_full(precision):
+    keras.utils.set_random_seed(0)
+    backbone = build_backbone(input_size=32, width=0.35, precision=precision)
+    assert backbone.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
+    assert {weight.dtype for weight in backbone.weights} == {tf.float32}
+    assert keras.mixed_precision.global_policy().name == "float32"
+    model = build_pretext_model(backbone, get_bank("paper"), ("ranking",), chunk_size=58)
+    optimizer = pretext_optimizer(PretrainConfig(precision=precision, learning_rate=1e-3))
+    if precision == "mixed_float16":
+        # The scale it begins with is found too high, and halved, for as many steps as it takes.
+        assert isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+        inner = keras.optimizers.SGD(1e-3)
+        optimizer = keras.mixed_precision.LossScaleOptimizer(inner, initial_scale=16)
+    model.compile(optimizer)
+    before = backbone.get_layer("Conv1").kernel.numpy()
+    losses = [model.train_on_batch(random_views(), return_dict=True) for _ in range(2)]
+    assert np.isfinite([loss["loss"] for loss in losses]).all()
+    after = backbone.get_layer("Conv1").kernel.numpy()
+    assert np.isfinite(after).all()
+    assert (before != after).any()
+    assert {metric.dtype for metric in model.metrics} == {"float32"}

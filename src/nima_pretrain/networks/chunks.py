@@ -7,10 +7,14 @@ each chunk is run again, under a tape, and pulled back with its part of that gra
 rule the sum over the chunks is the gradient of the whole batch; the memory is that of one chunk.
 
 Batch-norm normalises within a chunk, so both passes use the same chunks. Which images share one
-matters: sixteen versions of one photo say little about photographs. Hence images are shuffled.
+matters: a dozen versions of one photo say little about photographs. Hence images are shuffled.
+
+Under a distribution strategy every replica is given the whole batch, takes every R-th chunk, and
+the replicas add up what they have: the result is that of one device, whatever their number.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -53,7 +57,7 @@ def shuffled_chunks(num_images: tf.Tensor, chunk_size: int, seed: tf.Tensor) -> 
 
 
 def features_in_chunks(
-    backbone: keras.Model, images: tf.Tensor, chunks: Chunks, training: bool
+    backbone: keras.Model, images: tf.Tensor, chunks: Chunks, training: bool, xla: bool = False
 ) -> tf.Tensor:
     """Returns the features of all images, (N, F) float32, in the order of the images; no tape.
 
@@ -65,8 +69,10 @@ def features_in_chunks(
         images: (N, S, S, 3) uint8.
         chunks: which images go through together.
         training: whether batch-norm uses the statistics of the chunk.
+        xla: whether XLA compiles what is done with a chunk.
     """
     num_images = tf.shape(images)[0]
+    forward = _maybe_compiled(lambda some: backbone(some, training=training), xla)
     moving = _moving_statistics(backbone) if training else []
     before = [tf.identity(variable) for variable in moving]
 
@@ -74,21 +80,25 @@ def features_in_chunks(
         rows = chunks.images_of(chunk)
         for variable, value in zip(moving, before, strict=True):
             variable.assign(value)
-        of_chunk = tf.cast(backbone(tf.gather(images, rows), training=training), tf.float32)
+        of_chunk = tf.cast(forward(tf.gather(images, rows)), tf.float32)
         share = tf.cast(tf.shape(rows)[0] / num_images, tf.float32)
         means = [mean + share * new for mean, new in zip(means, moving, strict=True)]
-        return chunk + 1, tf.tensor_scatter_nd_update(features, rows[:, None], of_chunk), means
+        return tf.tensor_scatter_nd_update(features, rows[:, None], of_chunk), means
 
     features = tf.zeros((num_images, backbone.output_shape[-1]))
     means = [tf.zeros_like(value) for value in before]
-    features, means = _over(chunks, step, features, means)
+    features, means = _sum_over(chunks, step, features, means)
     for variable, mean in zip(moving, means, strict=True):
         variable.assign(mean)
     return features
 
 
 def pull_back_in_chunks(
-    backbone: keras.Model, images: tf.Tensor, chunks: Chunks, gradients: tf.Tensor
+    backbone: keras.Model,
+    images: tf.Tensor,
+    chunks: Chunks,
+    gradients: tf.Tensor,
+    xla: bool = False,
 ) -> list[tf.Tensor]:
     """Returns the gradient of the backbone's trainable variables, one tensor each.
 
@@ -99,36 +109,56 @@ def pull_back_in_chunks(
         images: the same as for `features_in_chunks`.
         chunks: the same too.
         gradients: (N, F) float32, the gradient of the loss by the features.
+        xla: as in `features_in_chunks`.
     """
     variables = backbone.trainable_variables
     moving = _moving_statistics(backbone)
     before = [tf.identity(variable) for variable in moving]
 
-    def step(chunk: tf.Tensor, sums: list[tf.Tensor]) -> tuple:
-        rows = chunks.images_of(chunk)
+    def pull_back(some: tf.Tensor, by_features: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            features = backbone(tf.gather(images, rows), training=True)
-        pulled = tape.gradient(
+            features = backbone(some, training=True)
+        return tape.gradient(
             features,
             variables,
-            output_gradients=tf.cast(tf.gather(gradients, rows), features.dtype),
+            output_gradients=tf.cast(by_features, features.dtype),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return chunk + 1, [total + part for total, part in zip(sums, pulled, strict=True)]
 
-    (sums,) = _over(chunks, step, [tf.zeros_like(variable) for variable in variables])
+    pull_back = _maybe_compiled(pull_back, xla)
+
+    def step(chunk: tf.Tensor, sums: list[tf.Tensor]) -> tuple:
+        rows = chunks.images_of(chunk)
+        pulled = pull_back(tf.gather(images, rows), tf.gather(gradients, rows))
+        return ([total + part for total, part in zip(sums, pulled, strict=True)],)
+
+    (sums,) = _sum_over(chunks, step, [tf.zeros_like(variable) for variable in variables])
     for variable, value in zip(moving, before, strict=True):
         variable.assign(value)
     return sums
 
 
-def _over(chunks: Chunks, step, *state):  # type: ignore[no-untyped-def]
-    """Runs `step` for every chunk; one at a time, or each would take its memory at once."""
-    first = tf.constant(0)
+def _sum_over(chunks: Chunks, step: Callable[..., tuple], *state: Any) -> tuple:
+    """Adds up what `step` adds to a state for every chunk, over all replicas.
+
+    One chunk at a time, or each would take its memory at once.
+    """
+    replica = tf.distribute.get_replica_context()
+    num_replicas = replica.num_replicas_in_sync
     _, *state = tf.while_loop(
-        lambda chunk, *_: chunk < chunks.count, step, (first, *state), parallel_iterations=1
+        lambda chunk, *_: chunk < chunks.count,
+        lambda chunk, *state: (chunk + num_replicas, *step(chunk, *state)),
+        (tf.cast(replica.replica_id_in_sync_group, tf.int32), *state),
+        parallel_iterations=1,
     )
-    return state
+    if num_replicas > 1:
+        state = replica.all_reduce(tf.distribute.ReduceOp.SUM, state)
+    return tuple(state)
+
+
+def _maybe_compiled(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:
+    # XLA needs to know all sizes; those of chunks differ by one, so two versions are compiled.
+    return tf.function(function, jit_compile=True) if xla else function
 
 
 def _moving_statistics(backbone: keras.Model) -> list[tf.Variable]:

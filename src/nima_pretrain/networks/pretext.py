@@ -28,12 +28,16 @@ class PretextModel(keras.Model):
     Attributes:
         chunk_size: images that are on a tape at once, and that batch-norm sees together.
         seed: of the shuffling of images over chunks, which changes with every step.
+        xla: whether XLA compiles what is done with a chunk.
     """
 
-    def __init__(self, *args: Any, chunk_size: int = 12, seed: int = 0, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, chunk_size: int = 12, seed: int = 0, xla: bool = False, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self.chunk_size = chunk_size
         self.seed = seed
+        self.xla = xla
         self.loss_mean = keras.metrics.Mean(name="loss")
 
     @property
@@ -68,11 +72,15 @@ class PretextModel(keras.Model):
         backbone = self.backbone.trainable_variables
         if backbone:
             flat = tf.reshape(by_features, (-1, features.shape[-1]))  # (B * V, F)
-            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, flat)
+            by_backbone = self._pull_back(images, chunks, flat)
         else:
             by_backbone = []
-        gradients = [*by_backbone, *by_heads]
-        self.optimizer.apply_gradients(zip(gradients, [*backbone, *heads], strict=True))
+        pairs = zip([*by_backbone, *by_heads], [*backbone, *heads], strict=True)
+        if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
+            # Every replica has the gradient of the whole batch already.
+            self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
+        else:
+            self.optimizer.apply_gradients(pairs)
         return self._results(loss)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -90,9 +98,20 @@ class PretextModel(keras.Model):
     def _features(
         self, views: tf.Tensor, images: tf.Tensor, chunks: Chunks, training: bool
     ) -> tf.Tensor:
-        flat = features_in_chunks(self.backbone, images, chunks, training)
+        flat = features_in_chunks(self.backbone, images, chunks, training, self.xla)
         num_views, num_features = views.shape[1], self.backbone.output_shape[-1]
         return tf.reshape(flat, (-1, num_views, num_features))  # (B, V, F)
+
+    def _pull_back(
+        self, images: tf.Tensor, chunks: Chunks, gradients: tf.Tensor
+    ) -> list[tf.Tensor]:
+        optimizer = self.optimizer
+        if not isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+            return pull_back_in_chunks(self.backbone, images, chunks, gradients, self.xla)
+        # Small gradients would vanish in float16. The heads are float32 and need no scale.
+        gradients *= optimizer.get_scaled_loss(tf.constant(1.0))
+        pulled = pull_back_in_chunks(self.backbone, images, chunks, gradients, self.xla)
+        return optimizer.get_unscaled_gradients(pulled)
 
     def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
         names = [layer.name for layer in self.layers]
@@ -117,6 +136,7 @@ def build_pretext_model(
     margin: float = 0.2,
     chunk_size: int = 12,
     seed: int = 0,
+    xla: bool = False,
 ) -> PretextModel:
     """Returns a model from views (B, V, S, S, 3) uint8 to a dict of predictions by task.
 
@@ -129,6 +149,7 @@ def build_pretext_model(
         margin: m of the ranking loss.
         chunk_size: images that are on a tape at once, and that batch-norm sees together.
         seed: of the shuffling of images over chunks, and of dropout.
+        xla: whether XLA compiles what is done with a chunk.
 
     Raises:
         ValueError: a task is not known.
@@ -149,7 +170,7 @@ def build_pretext_model(
     }
     heads = keras.Model(inputs, predictions, name="heads")
     outputs = heads(given if len(given) > 1 else given[0])
-    return PretextModel(views, outputs, chunk_size=chunk_size, seed=seed, name="pretext")
+    return PretextModel(views, outputs, chunk_size=chunk_size, seed=seed, xla=xla, name="pretext")
 
 
 def _without_view_axis(views: tf.Tensor) -> tf.Tensor:

@@ -82,7 +82,7 @@ def save_checkpoint(
         position: how far the training has come.
         about: anything that JSON knows; kept as it is.
     """
-    values = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+    values = {f"v{i}": variable.numpy() for i, variable in enumerate(_variables(model))}
     head = json.dumps({"position": asdict(position), "about": about})
     # Through memory: what NumPy leaves open when a write fails complains later, on its own.
     content = io.BytesIO()

@@ -40,6 +40,8 @@ def pretext_optimizer(config: PretrainConfig) -> keras.optimizers.Optimizer:
     """Returns RMSProp with the config's decay, momentum, weight decay and learning rate."""
     optimizer = _RMSprop(config.learning_rate, rho=config.rho, momentum=config.momentum)
     optimizer.l2_decay = config.weight_decay
+    if config.precision == "mixed_float16":
+        return keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
 
 

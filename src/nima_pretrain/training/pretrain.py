@@ -42,6 +42,7 @@ from nima_pretrain.training.checkpoint import (
     SaveCheckpoints,
     load_checkpoint,
 )
+from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
 from nima_pretrain.training.feed import Feed
 from nima_pretrain.training.optimizers import pretext_optimizer
 from nima_pretrain.training.progress import ShowProgress, counting
@@ -78,7 +79,9 @@ def pretrain(
     """
     keras.utils.set_random_seed(config.seed)
     found = list_photos(photos, lists)
-    model = _build(config)
+    strategy = choose_strategy(config.mirrored)
+    with strategy.scope():
+        model = _build(config)
     load_base_weights(model.backbone, base_weights, config)
     with counting(console, "checking photos", len(found.names)) as show:
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed, show)
@@ -86,7 +89,8 @@ def pretrain(
     _show_views(run, split, config)
     about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
     start = Position(_WARMING_UP if config.freeze_backbone_steps else _TRAINING)
-    return _Pretraining(model, split, scan, run, config, about, console).run_from(start)
+    training = _Pretraining(model, strategy, split, scan, run, config, about, console)
+    return training.run_from(start)
 
 
 def resume(
@@ -104,12 +108,15 @@ def resume(
         InputError: there is nothing to resume, or the photos are not those of the run.
     """
     checkpoint = load_checkpoint(run / _CHECKPOINT)
-    model = _build(config)
+    strategy = choose_strategy(config.mirrored)
+    with strategy.scope():
+        model = _build(config)
     with counting(console, "checking photos", None) as show:
         split, scan = find_again(run / _PHOTOS, photos, show)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
-    training = _Pretraining(model, split, scan, run, config, checkpoint.about, console)
+    about = checkpoint.about
+    training = _Pretraining(model, strategy, split, scan, run, config, about, console)
     return training.run_from(position, checkpoint)
 
 
@@ -118,6 +125,7 @@ class _Pretraining:
     """One training, from its beginning or from a checkpoint to its results."""
 
     model: PretextModel
+    strategy: tf.distribute.Strategy
     split: PhotoSplit
     scan: Scan
     run: Path
@@ -150,7 +158,7 @@ class _Pretraining:
             load_weights(self.model, self.run / "pretext.h5")
             with self._feed(self.split.test) as test:
                 results["test"] = self.model.evaluate(
-                    test.dataset, steps=test.steps, verbose=0, return_dict=True
+                    self._dataset(test), steps=test.steps, verbose=0, return_dict=True
                 )
         results["seconds"] = round(time.perf_counter() - started, 1)
         write_json(self.run / "results.json", results)
@@ -218,9 +226,9 @@ class _Pretraining:
 
         def fit(epoch: int, epochs: int, steps: int) -> None:
             self.model.fit(
-                training.dataset,
+                self._dataset(training),
                 steps_per_epoch=steps,
-                validation_data=validation.dataset,
+                validation_data=self._dataset(validation),
                 validation_steps=validation.steps,
                 initial_epoch=epoch,
                 epochs=epochs,
@@ -237,9 +245,13 @@ class _Pretraining:
     def _compile(self, checkpoint: Checkpoint | None) -> None:
         # Anew whenever something is frozen or set free: a train function keeps what it was
         # traced with.
-        self.model.compile(pretext_optimizer(self.config))
-        if checkpoint:
-            checkpoint.restore(self.model)
+        with self.strategy.scope():
+            self.model.compile(pretext_optimizer(self.config))
+            if checkpoint:
+                checkpoint.restore(self.model)
+
+    def _dataset(self, feed: Feed) -> tf.data.Dataset:
+        return give_to_all_replicas(feed.dataset, self.strategy)
 
     def _save_checkpoints(
         self, start: Position, best: KeepBest, checkpoint: Checkpoint | None
@@ -293,7 +305,7 @@ class _Pretraining:
 
 
 def _build(config: PretrainConfig) -> PretextModel:
-    backbone = build_backbone(config.backbone, config.input_size, config.width)
+    backbone = build_backbone(config.backbone, config.input_size, config.width, config.precision)
     if config.batch_norm == "frozen":
         freeze_batch_norm(backbone)
     return build_pretext_model(
@@ -305,6 +317,7 @@ def _build(config: PretrainConfig) -> PretextModel:
         config.margin,
         config.chunk_size,
         config.seed,
+        config.xla,
     )
 
 

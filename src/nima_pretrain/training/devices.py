@@ -1,0 +1,38 @@
+"""On which devices a training runs."""
+
+import logging
+
+import tensorflow as tf
+
+logger = logging.getLogger(__name__)
+
+
+def choose_strategy(mirrored: bool) -> tf.distribute.Strategy:
+    """Returns TensorFlow's default strategy, or one that keeps a copy of the model on every GPU.
+
+    Args:
+        mirrored: whether to use all visible GPUs; without any, all logical CPUs.
+    """
+    if not mirrored:
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    logger.info("devices: %s", ", ".join(device.name for device in devices))
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def give_to_all_replicas(
+    dataset: tf.data.Dataset, strategy: tf.distribute.Strategy
+) -> tf.data.Dataset:
+    """Returns a dataset that hands every whole batch to every replica.
+
+    The replicas share the chunks of a batch, not its photos; see `networks.chunks`. So they make
+    the steps that one device would make.
+    """
+    num_replicas = strategy.num_replicas_in_sync
+    if num_replicas == 1:
+        return dataset
+    # Replicas take turns in reading one dataset.
+    repeated = dataset.flat_map(
+        lambda batch: tf.data.Dataset.from_tensors(batch).repeat(num_replicas)
+    )
+    return strategy.distribute_datasets_from_function(lambda context: repeated)
