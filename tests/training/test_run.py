@@ -19,7 +19,10 @@ def test_a_run_begins_with_its_config_and_environment(tmp_path):
 def test_an_earlier_run_is_deleted_only_when_asked(tmp_path):
     run = create_run(tmp_path / "run", PretrainConfig())
     (run / "backbone.h5").write_bytes(b"precious")
-    with pytest.raises(InputError, match="run exists. Choose another --run, .*or --overwrite"):
+    with pytest.raises(InputError, match="run exists. Choose another --run, or pass --overwrite"):
+        create_run(run, PretrainConfig())
+    (run / "checkpoint.npz").write_bytes(b"precious too")
+    with pytest.raises(InputError, match="pass --resume to go on with it, or pass --overwrite"):
         create_run(run, PretrainConfig())
     assert (run / "backbone.h5").exists()
     create_run(run, PretrainConfig(), overwrite=True)

@@ -48,9 +48,11 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
             )
         begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
         if begun and not overwrite:
+            was_stopped = (path / "checkpoint.npz").is_file()
             raise InputError(
-                f"The run {path} exists. Choose another --run, pass --resume to go on with a "
-                "pretraining that was stopped, or --overwrite to delete it."
+                f"The run {path} exists. Choose another --run, "
+                + ("pass --resume to go on with it, " if was_stopped else "")
+                + "or pass --overwrite to delete it."
             )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
