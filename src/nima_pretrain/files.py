@@ -26,7 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}. Make room, or choose another place."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 

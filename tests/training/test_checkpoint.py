@@ -185,6 +185,20 @@ def test_a_checkpoint_holds_weights_optimizer_rate_and_metrics(tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
+def test_a_checkpoint_holds_the_loss_scale_of_mixed_precision(tmp_path):
+    def scaled(scale):
+        model = small_model()
+        inner = keras.optimizers.RMSprop(0.01, momentum=0.9)
+        wrapped = keras.mixed_precision.LossScaleOptimizer(inner, initial_scale=scale)
+        model.compile(wrapped, loss="mse")
+        return model
+
+    save_checkpoint(tmp_path / "c.npz", scaled(64), Position(), {})
+    other = scaled(2)
+    load_checkpoint(tmp_path / "c.npz").restore(other)
+    assert float(other.optimizer.loss_scale) == 64
+
+
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="Nothing to resume"):
         load_checkpoint(tmp_path / "none.npz")

@@ -17,6 +17,7 @@ import numpy as np
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.training.callbacks import KeepBest, Logs
+from nima_pretrain.training.optimizers import state_of
 
 
 @dataclass(frozen=True)
@@ -184,4 +185,4 @@ def _variables(model: keras.Model) -> list[Any]:
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]
-    return [*model.weights, *optimizer.variables, optimizer.learning_rate, *metrics]
+    return [*model.weights, *state_of(optimizer), *metrics]

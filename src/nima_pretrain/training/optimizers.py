@@ -77,6 +77,15 @@ def scale_learning_rates(optimizer: keras.optimizers.Optimizer, factor: float) -
         part.learning_rate.assign(part.learning_rate * factor)
 
 
+def state_of(optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Returns all variables of an optimiser that is built: what its next step depends on."""
+    state = [*optimizer.variables, optimizer.learning_rate]
+    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+        # The current scale moves too, and Keras 2 shows it as a tensor only.
+        state += [optimizer._loss_scale._current_loss_scale, optimizer.dynamic_counter]
+    return state
+
+
 def _adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimizer:
     optimizer = _Adam(learning_rate)
     optimizer.l2_decay = weight_decay
