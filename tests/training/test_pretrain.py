@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.data.photos import PhotoError
@@ -37,7 +38,17 @@ def test_a_run_tells_its_story_and_keeps_the_best_epoch(photo_folder, tmp_path):
     assert results["metrics"]["val_loss"] == pytest.approx(log["val_loss"].min(), rel=1e-6)
     assert json.loads((run / "results.json").read_text()) == results
     assert set(results["test"]) >= {"loss", "ordered_pairs"}
-    assert list((run / "tensorboard").rglob("events*"))
+    events = [
+        event
+        for file in (run / "tensorboard").rglob("events*")
+        for record in tf.data.TFRecordDataset(str(file))
+        for event in tf.compat.v1.Event.FromString(record.numpy()).summary.value
+    ]
+    tags = [event.tag for event in events]
+    assert tags.count("views") == 1  # the grid, once
+    for name in ("ranking_raw", "ranking_balanced", "ordered_pairs", "learning_rate", "waiting"):
+        assert tags.count(f"epoch_{name}") >= 3, name
+    assert (run / "views.png").is_file()
     views = np.random.default_rng(0).integers(0, 256, (1, 174, 32, 32, 3), np.uint8)
     features = load_model(run / "backbone.h5")(views[0])
     pretext = load_model(run / "pretext.h5")
