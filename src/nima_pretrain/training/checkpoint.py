@@ -100,7 +100,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise InputError(
-            f"Nothing to resume: {path} does not exist. Start the run without --resume."
+            f"Nothing to resume: {path} does not exist. Either the run has finished, or it ended "
+            "before its first step; then start it without --resume."
         )
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
