@@ -14,7 +14,8 @@ import typer
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.photos import load_fitted
-from nima_pretrain.data.ratings import Ratings, load_ratings
+from nima_pretrain.data.rating_files import load_ratings
+from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.distortions.geometry import Fit
 from nima_pretrain.metrics import lcc, mean_absolute_error, srcc
 from nima_pretrain.startup import import_tensorflow

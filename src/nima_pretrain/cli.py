@@ -137,7 +137,7 @@ def train_command(
     lists = _split_files(training_list, validation_list, test_list)
     start_logging()
     _import_tensorflow()
-    from nima_pretrain.data.ratings import load_ratings
+    from nima_pretrain.data.rating_files import load_ratings
     from nima_pretrain.training.road import DEMO_CONFIG, RoadInputs, demo_inputs, train
     from nima_pretrain.training.run import create_run
 
@@ -231,7 +231,7 @@ def finetune_command(
     resolved = load_config(FinetuneConfig, config, set_ or ())
     start_logging()
     _import_tensorflow()
-    from nima_pretrain.data.ratings import load_ratings
+    from nima_pretrain.data.rating_files import load_ratings
     from nima_pretrain.training.finetune import finetune
     from nima_pretrain.training.run import create_run
 
@@ -264,7 +264,7 @@ def evaluate_command(
     """Compare a model's scores with human ratings."""
     start_logging()
     _import_tensorflow()
-    from nima_pretrain.data.ratings import load_ratings
+    from nima_pretrain.data.rating_files import load_ratings
     from nima_pretrain.evaluation import evaluate
     from nima_pretrain.files import replacing, write_json
     from nima_pretrain.networks.weights import load_model, read_side_car

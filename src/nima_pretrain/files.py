@@ -33,18 +33,42 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def read_text(path: Path, name: str) -> str:
+    """Returns what a text file in UTF-8 holds, without a byte order mark.
+
+    Raises:
+        InputError: the file cannot be read or is no such text; `name` says what it should have
+            been.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"Cannot read the {name} {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"The {name} {path} is not text in UTF-8. Save it as UTF-8, or name another file."
+        ) from None
+
+
+def parse_json(text: str, path: Path, name: str) -> Any:
+    """Returns what the text of a JSON file says.
+
+    Raises:
+        InputError: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"The {name} {path} is not JSON: {error}.") from None
+
+
 def read_json(path: Path, name: str) -> Any:
     """Returns what a JSON file holds, with or without a byte order mark.
 
     Raises:
         InputError: the file cannot be read or is not JSON; `name` says what it should have been.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"Cannot read the {name} {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise InputError(f"The {name} {path} is not JSON: {error}.") from None
+    return parse_json(read_text(path, name), path, name)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,87 +1,21 @@
-"""idealo's JSON, and what is refused."""
+"""The table of ratings, and the parts that are taken of it."""
 
-import json
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from nima_pretrain.data.ratings import ScoreScale, load_ratings
+from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
 from nima_pretrain.errors import InputError
-
-ROWS = [
-    {"image_id": "Beach 1", "label": [1, 2, 3, 2, 0, 0, 2]},
-    {"image_id": "2.5 stops", "label": [0, 0, 0, 0.25, 0.5, 0.25, 0]},
-    {"image_id": "231893", "label": [10, 0, 0, 0, 0, 0, 0]},
-]
 
 
 @pytest.fixture
-def images(tmp_path):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for name in ("Beach 1.JPG", "2.5 stops.png", "231893.jpeg", "unrated.jpg"):
-        Image.new("RGB", (8, 8)).save(folder / name)
-    return folder
-
-
-def write(tmp_path, rows):
-    file = tmp_path / "labels.json"
-    file.write_text(json.dumps(rows))
-    return file
-
-
-def test_counts_and_probabilities_become_distributions(tmp_path, images):
-    ratings = load_ratings(write(tmp_path, ROWS), images)
-    assert [path.name for path in ratings.paths] == ["Beach 1.JPG", "2.5 stops.png", "231893.jpeg"]
-    assert ratings.scale.scores.tolist() == [1, 2, 3, 4, 5, 6, 7]
-    np.testing.assert_allclose(ratings.distributions.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(ratings.mean_scores, [3.6, 5, 1], rtol=1e-6)
-
-
-@pytest.mark.shared
-def test_real_ratings_are_read(shared):
-    folder = shared / "data" / "oasis-beauty"
-    ratings = load_ratings(folder / "labels.json", folder / "images")
-    assert len(ratings) == 424
-    assert ratings.distributions.shape == (424, 7)
-    assert 1 < ratings.mean_scores.min() < ratings.mean_scores.max() < 7
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([], "Expected a list of ratings"),
-        ({"image_id": "231893"}, "Expected a list of ratings"),
-        ([{"image_id": "231893"}], "received .* as entry 1"),
-        ([{"image_id": "231893", "label": [0, 0]}], "at least one vote"),
-        ([{"image_id": "231893", "label": [3, -1]}], "none negative"),
-        ([{"image_id": "231893", "label": ["many", 1]}], "expected numbers"),
-        ([{"image_id": "231893", "label": 5}], "expected a label of 2 numbers"),
-        ([*ROWS, {"image_id": "unrated", "label": [1, 2]}], "expected a label of 7 numbers"),
-        ([*ROWS, ROWS[0]], "1 images more than once, e.g. 'Beach 1'"),
-        ([*ROWS, {**ROWS[0], "image_id": "gone"}], "1 of 4 images .* e.g. 'gone'"),
-    ],
-)
-def test_ratings_that_cannot_be_used_are_refused(tmp_path, images, rows, message):
-    with pytest.raises(InputError, match=message):
-        load_ratings(write(tmp_path, rows), images)
-
-
-def test_files_that_cannot_be_read_are_refused(tmp_path, images):
-    with pytest.raises(InputError, match="Cannot read the ratings file .*: No such file"):
-        load_ratings(tmp_path / "none.json", images)
-    (tmp_path / "text.json").write_text("one, two")
-    with pytest.raises(InputError, match="is not JSON"):
-        load_ratings(tmp_path / "text.json", images)
-    with pytest.raises(InputError, match="nowhere does not exist"):
-        load_ratings(write(tmp_path, ROWS), tmp_path / "nowhere")
-
-
-def test_an_id_that_fits_two_files_is_refused(tmp_path, images):
-    Image.new("RGB", (8, 8)).save(images / "231893.png")
-    with pytest.raises(InputError, match=r"'231893' .* several files .*231893.jpeg, 231893.png"):
-        load_ratings(write(tmp_path, ROWS), images)
+def ratings():
+    distributions = np.random.default_rng(0).dirichlet(np.ones(5), 40)
+    paths = tuple(Path(f"images/{number}.jpg") for number in range(40))
+    parts = tuple(("training", "validation", "test", "training")[n % 4] for n in range(40))
+    return Ratings(paths, distributions, ScoreScale(5), parts=parts)
 
 
 def test_thresholds_are_those_of_the_field():
@@ -90,10 +24,63 @@ def test_thresholds_are_those_of_the_field():
     assert ScoreScale(10, 0, 9).threshold == 4.5
 
 
-def test_splitting_holds_out_a_fraction_and_loses_nobody(tmp_path, images):
-    ratings = load_ratings(write(tmp_path, ROWS), images)
-    kept, held_out = ratings.split(0.34, seed=0)
-    assert (len(kept), len(held_out)) == (2, 1)
+def test_scales_are_read_as_people_write_them():
+    assert parse_scale("1:5") == ScoreScale(5, 1, 5)
+    assert parse_scale("0:9").is_same(ScoreScale(10, 0))
+    assert parse_scale("0:100") == ScoreScale(10, 0, 100)
+    assert parse_scale("0:100:11").scores.tolist() == list(range(0, 101, 10))
+    assert parse_scale("0:1").bins == 10
+
+
+@pytest.mark.parametrize("text", ["5", "5:1", "1:5:1", "a:b", "1:5:2:3", "1:inf", "nan:5", "1:5:x"])
+def test_texts_that_are_no_scale_are_refused(text):
+    with pytest.raises(InputError, match="Expected a scale as LOW:HIGH"):
+        parse_scale(text)
+
+
+def test_splitting_holds_out_a_fraction_and_loses_nobody(ratings):
+    kept, held_out = ratings.split(0.25, seed=0)
+    assert (len(kept), len(held_out)) == (30, 10)
     assert {*kept.paths, *held_out.paths} == set(ratings.paths)
-    (row,) = (row for row, path in enumerate(ratings.paths) if path == held_out.paths[0])
+    row = ratings.paths.index(held_out.paths[0])
     np.testing.assert_array_equal(held_out.distributions[0], ratings.distributions[row])
+
+
+def test_photos_of_one_name_in_two_folders_are_split_apart():
+    paths = tuple(Path(f"{folder}/1.jpg") for folder in "abcd")
+    ratings = Ratings(paths, np.full((4, 5), 0.2), ScoreScale(5), ids=("a/1", "b/1", "c/1", "d/1"))
+    kept, held_out = ratings.split(0.5, seed=0)
+    assert {*kept.paths, *held_out.paths} == set(paths)
+
+
+def test_shares_are_nested_and_the_same_for_the_same_seed(ratings):
+    shares = [ratings.share(share, seed=3) for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
+    assert [len(share) for share in shares] == [8, 16, 24, 32, 40]
+    for smaller, larger in pairwise(shares):
+        assert set(smaller.paths) < set(larger.paths)
+    assert ratings.share(0.2, seed=3).paths == shares[0].paths
+    assert ratings.share(0.2, seed=4).paths != shares[0].paths
+    assert len(ratings.share(0.001, seed=0)) == 1
+
+
+def test_parts_are_those_of_the_file(ratings):
+    sizes = [len(ratings.part(part)) for part in ("training", "validation", "test")]
+    assert sizes == [20, 10, 10]
+    assert set(ratings.part("test").parts) == {"test"}
+
+
+def test_lists_name_photos_with_or_without_extension(ratings):
+    names = ["3", "17.jpg", "999"]
+    chosen = listed(ratings, names, Path("list.txt"))
+    assert [path.name for path in chosen.paths] == ["3.jpg", "17.jpg"]
+    with pytest.raises(InputError, match=r"None of the 1 photos that list.txt lists is rated"):
+        listed(ratings, ["x"], Path("list.txt"))
+
+
+def test_the_digest_depends_on_content_alone(ratings):
+    backwards = ratings.rows(range(39, -1, -1))
+    assert backwards.digest == ratings.digest
+    assert ratings.rows(range(39)).digest != ratings.digest
+    other = ratings.distributions.copy()
+    other[0] = other[0][::-1]
+    assert Ratings(ratings.paths, other, ratings.scale).digest != ratings.digest

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nima_pretrain.data.photos import load_photo
-from nima_pretrain.data.ratings import load_ratings
+from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.samples import (
     embedded_photos,
     write_embedded_quarters,

@@ -51,7 +51,10 @@ class RatedBatches:
                 for start in range(0, len(self.ratings), self.batch_size):
                     stop = min(start + self.batch_size, len(self.ratings))
                     rows, images = zip(*(next(photos) for _ in range(start, stop)), strict=True)
-                    yield np.stack(images), self.ratings.distributions[list(rows)]
+                    yield (
+                        np.stack(images),
+                        self.ratings.distributions[list(rows)].astype(np.float32),
+                    )
 
     def _items(self) -> Iterator[tuple[int, bool]]:
         rows = np.arange(len(self.ratings))

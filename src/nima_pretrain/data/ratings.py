@@ -1,16 +1,18 @@
-"""Human ratings: which photo got which distribution of scores."""
+"""Human ratings: which photo got which distribution of scores, whatever file it comes from."""
 
-from collections import Counter
+import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nima_pretrain.data.photos import EXTENSIONS
-from nima_pretrain.data.split import split_names
+from nima_pretrain.data.split import PARTS, split_names
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import read_json
+
+_WIDEST_INTEGER_SCALE = 20
+_BINS_OF_OTHER_SCALES = 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,38 @@ class ScoreScale:
             return 5.0
         return float(self.scores.mean())
 
+    def is_same(self, other: "ScoreScale") -> bool:
+        """Whether both have the same scores, however they were written down."""
+        return self.scores.tolist() == other.scores.tolist()
+
+    def __str__(self) -> str:
+        return f"{self.bins} bins from {self.scores[0]:g} to {self.scores[-1]:g}"
+
+
+def parse_scale(text: str) -> ScoreScale:
+    """Returns the scale that LOW:HIGH or LOW:HIGH:BINS describes, e.g. 1:5 or 0:100:11.
+
+    Without BINS a range of 3 to 20 whole scores has a bin for each, any other ten bins.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    parts = text.split(":")
+    try:
+        low, high = float(parts[0]), float(parts[1])
+        steps = high - low
+        whole = steps == int(steps) and low == int(low) and 2 <= steps < _WIDEST_INTEGER_SCALE
+        bins = int(parts[2]) if len(parts) > 2 else int(steps) + 1 if whole else None
+        bins = _BINS_OF_OTHER_SCALES if bins is None else bins
+        if len(parts) > 3 or not np.isfinite(steps) or steps <= 0 or bins < 2:
+            raise ValueError
+    except (ValueError, IndexError, OverflowError):
+        raise InputError(
+            f"Expected a scale as LOW:HIGH or LOW:HIGH:BINS, e.g. 1:5 or 0:100:11, received "
+            f"{text!r}."
+        ) from None
+    return ScoreScale(bins, low, high)
+
 
 @dataclass(frozen=True)
 class Ratings:
@@ -47,13 +81,20 @@ class Ratings:
 
     Attributes:
         paths: N files; they exist.
-        distributions: (N, n) float32, rows sum to 1.
+        distributions: (N, n) float64, rows sum to 1.
         scale: the scores of the n bins.
+        ids: what the ratings call the photos; empty for the names of the files.
+        parts: "training", "validation" or "test" for each, where the ratings say so; else empty.
+        of_votes: whether the distributions are of votes; else they are the least committal ones
+            with the given means and spreads.
     """
 
     paths: tuple[Path, ...]
     distributions: np.ndarray
     scale: ScoreScale
+    ids: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    of_votes: bool = True
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -63,92 +104,78 @@ class Ratings:
         """The expected score of every photo, (N,) float64."""
         return self.distributions.astype(np.float64) @ self.scale.scores
 
-    def of(self, paths: set[Path]) -> "Ratings":
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """One name for each photo."""
+        return self.ids or tuple(path.name for path in self.paths)
+
+    @property
+    def digest(self) -> str:
+        """A sha256 of names, distributions and scale, whatever their order: it names the split."""
+        lines = [
+            f"{name} " + " ".join(f"{share:.6f}" for share in row)
+            for name, row in zip(self.names, self.distributions.tolist(), strict=True)
+        ]
+        text = "\n".join([str(self.scale), *sorted(lines)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def rows(self, rows: Sequence[int]) -> "Ratings":
+        """Returns the ratings of some rows, in their order."""
+        return Ratings(
+            tuple(self.paths[row] for row in rows),
+            self.distributions[list(rows)],
+            self.scale,
+            tuple(self.names[row] for row in rows),
+            tuple(self.parts[row] for row in rows) if self.parts else (),
+            self.of_votes,
+        )
+
+    def of(self, paths: Collection[Path]) -> "Ratings":
         """Returns the ratings of some photos, in the order of this table."""
-        rows = [row for row, path in enumerate(self.paths) if path in paths]
-        kept = tuple(self.paths[row] for row in rows)
-        return Ratings(kept, self.distributions[rows], self.scale)
+        wanted = set(paths)
+        return self.rows([row for row, path in enumerate(self.paths) if path in wanted])
+
+    def called(self, names: Collection[str]) -> "Ratings":
+        """Returns the ratings of the photos of some names, in the order of this table."""
+        wanted = set(names)
+        return self.rows([row for row, name in enumerate(self.names) if name in wanted])
+
+    def part(self, part: str) -> "Ratings":
+        """Returns the ratings that are for "training", "validation" or "test"."""
+        assert part in PARTS
+        return self.rows([row for row, of_row in enumerate(self.parts) if of_row == part])
 
     def split(self, fraction: float, seed: int) -> tuple["Ratings", "Ratings"]:
         """Returns a larger part and a fraction held out, the same for the same seed."""
-        names = {path.name: path for path in self.paths}
-        kept, held_out = split_names(list(names), (1 - fraction, fraction), seed)
-        return self.of({names[name] for name in kept}), self.of({names[n] for n in held_out})
+        kept, held_out = split_names(self.names, (1 - fraction, fraction), seed)
+        return self.called(kept), self.called(held_out)
+
+    def share(self, share: float, seed: int) -> "Ratings":
+        """Returns a fixed part of the photos: a smaller share is within each larger one.
+
+        Args:
+            share: above 0, at most 1; at least one photo is kept.
+            seed: of the choice.
+        """
+        ordered, _ = split_names(self.names, (1, 0), seed)
+        return self.called(ordered[: max(1, round(share * len(ordered)))])
 
 
-def load_ratings(file: Path, images: Path) -> Ratings:
-    """Reads ratings in idealo's JSON: [{"image_id": "231893", "label": [counts]}, ...].
+def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
+    """Returns the ratings of the photos that a list names, by their id, with or without extension.
 
-    Labels are counts or probabilities, with any number of bins, the same for all photos. The
-    image of an id is `images/<id>` with any extension we read, in either case.
+    A list may name photos that have no rating here, as AVA's lists name images that are gone.
 
     Raises:
-        InputError: the file is not of that form, or names images that are not there.
+        InputError: the list names none of the photos.
     """
-    rows = _read_rows(file)
-    labels = _labels(rows, file)
-    return Ratings(_find_images([row["image_id"] for row in rows], images, file), *labels)
-
-
-def _read_rows(file: Path) -> list[dict[str, Any]]:
-    rows = read_json(file, "ratings file")
-    form = '[{"image_id": "...", "label": [...]}, ...]'
-    if not isinstance(rows, list) or not rows:
-        raise InputError(f"Expected a list of ratings, {form}, in {file}.")
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict) or not {"image_id", "label"} <= row.keys():
-            raise InputError(f"Expected {form} in {file}, received {row!r} as entry {number}.")
-    return rows
-
-
-def _labels(rows: list[dict[str, Any]], file: Path) -> tuple[np.ndarray, ScoreScale]:
-    bins = len(rows[0]["label"]) if isinstance(rows[0]["label"], list) else 0
-    distributions = np.empty((len(rows), bins), np.float32)
-    for index, row in enumerate(rows):
-        place = f"{file}, image_id {row['image_id']!r}"
-        try:
-            label = np.array(row["label"], np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"{place}: expected numbers, received {row['label']!r}.") from None
-        if label.ndim != 1 or len(label) != bins or bins < 2:
-            raise InputError(
-                f"{place}: expected a label of {max(bins, 2)} numbers as in the first entry, "
-                f"received {row['label']!r}."
-            )
-        if not np.isfinite(label).all() or (label < 0).any() or label.sum() <= 0:
-            raise InputError(
-                f"{place}: expected counts or probabilities, none negative, with at least one "
-                f"vote, received {row['label']!r}."
-            )
-        distributions[index] = label / label.sum()
-    return distributions, ScoreScale(bins)
-
-
-def _find_images(image_ids: list[str], images: Path, file: Path) -> tuple[Path, ...]:
-    if not images.is_dir():
-        raise InputError(f"Expected the folder of the rated images, but {images} does not exist.")
-    by_id: dict[str, list[Path]] = {}
-    for path in sorted(images.iterdir()):
-        if path.suffix.lower() in EXTENSIONS:
-            by_id.setdefault(path.stem, []).append(path)
-    missing = [image_id for image_id in image_ids if image_id not in by_id]
-    if missing:
-        examples = ", ".join(repr(image_id) for image_id in missing[:3])
+    wanted = {name for line in names for name in (line.strip(), Path(line.strip()).stem)}
+    rows = [
+        row for row, name in enumerate(ratings.names) if name in wanted or Path(name).stem in wanted
+    ]
+    if not rows:
         raise InputError(
-            f"{len(missing)} of {len(image_ids)} images that {file} names are not in {images}, "
-            f"e.g. {examples}. Add them, or take them out of the ratings."
+            f"None of the {len(names)} photos that {source} lists is rated; it starts with "
+            f"{names[0]!r}, the ratings with {ratings.names[0]!r}."
         )
-    repeated = [image_id for image_id, times in Counter(image_ids).items() if times > 1]
-    if repeated:
-        raise InputError(
-            f"{file} rates {len(repeated)} images more than once, e.g. {repeated[0]!r}. "
-            "Keep one entry for each."
-        )
-    for image_id in image_ids:
-        if len(by_id[image_id]) > 1:
-            names = ", ".join(path.name for path in by_id[image_id])
-            raise InputError(
-                f"image_id {image_id!r} of {file} fits several files in {images}: {names}. "
-                "Keep one of them."
-            )
-    return tuple(by_id[image_id][0] for image_id in image_ids)
+    return ratings.rows(rows)

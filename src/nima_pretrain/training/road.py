@@ -9,7 +9,8 @@ from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
 from nima_pretrain.data.photos import find_photos
-from nima_pretrain.data.ratings import Ratings, load_ratings
+from nima_pretrain.data.rating_files import load_ratings
+from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.samples import write_embedded_quarters, write_synthetic_ratings
 from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
 from nima_pretrain.distortions import get_bank

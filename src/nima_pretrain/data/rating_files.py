@@ -1,0 +1,110 @@
+"""Ratings files and the images that they rate."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from nima_pretrain.data.photos import EXTENSIONS
+from nima_pretrain.data.rating_formats import read_rows
+from nima_pretrain.data.ratings import Ratings, ScoreScale
+from nima_pretrain.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def load_ratings(file: Path, images: Path, scale: ScoreScale | None = None) -> Ratings:
+    """Reads ratings in any of the formats, and finds their images.
+
+    An image is found below `images` by its id: with or without extension, in either case, and by
+    the file's name alone where that says enough. AVA's images that are gone are named in the log
+    and left out; in other formats they are an error.
+
+    Args:
+        file: see `read_rows`.
+        images: folder of the images.
+        scale: of the scores, where the file does not say it.
+
+    Raises:
+        InputError: an entry cannot be used, or its image is not there.
+    """
+    rows = read_rows(file, scale)
+    if rows.problems:
+        first, others = rows.problems[0], len(rows.problems) - 1
+        raise InputError(
+            f"{file}, {first.place}: {first.reason}"
+            + (f" {others} other entries cannot be used either." if others else "")
+            + " `nima-pretrain check-data` lists all such problems."
+        )
+    repeated = repeated_ids(rows.ids)
+    if repeated:
+        raise InputError(
+            f"{file} rates {len(repeated)} images more than once, e.g. {repeated[0]!r}. "
+            "Keep one entry for each."
+        )
+    found = find_images(rows.ids, images)
+    ambiguous = [problem for problem in found if isinstance(problem, str)]
+    if ambiguous:
+        raise InputError(f"{file}: {ambiguous[0]} Keep one of them.")
+    missing = [name for name, path in zip(rows.ids, found, strict=True) if path is None]
+    if missing:
+        examples = ", ".join(repr(image_id) for image_id in missing[:3])
+        message = (
+            f"{len(missing)} of {len(found)} images that {file} names are not in {images}, "
+            f"e.g. {examples}."
+        )
+        if not rows.may_miss_images or len(missing) == len(found):
+            raise InputError(f"{message} Add them, or take them out of the ratings.")
+        logger.warning("%s They are left out.", message)
+    kept = [row for row, path in enumerate(found) if isinstance(path, Path)]
+    return Ratings(
+        tuple(path for path in found if isinstance(path, Path)),
+        rows.distributions[kept],
+        rows.scale,
+        tuple(rows.ids[row] for row in kept),
+        tuple(rows.parts[row] for row in kept) if rows.parts else (),
+        rows.of_votes,
+    )
+
+
+def repeated_ids(ids: Sequence[str]) -> list[str]:
+    """Returns the ids that stand more than once."""
+    return [image_id for image_id, times in Counter(ids).items() if times > 1]
+
+
+def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
+    """Returns the path of each image; None where there is none, a reason where there are several.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if not images.is_dir():
+        raise InputError(f"Expected the folder of the rated images, but {images} does not exist.")
+    by_path: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
+    for folder, _, names in os.walk(images):
+        inside = Path(folder).relative_to(images).as_posix()
+        for name in sorted(names):
+            stem, _, extension = name.rpartition(".")
+            if f".{extension.lower()}" in EXTENSIONS:
+                relative = name if inside == "." else f"{inside}/{name}"
+                place = stem if inside == "." else f"{inside}/{stem}"
+                by_path.setdefault(place.lower(), []).append(relative)
+                by_name.setdefault(stem.lower(), []).append(relative)
+
+    def find(image_id: str) -> Path | str | None:
+        wanted = image_id.lower().replace("\\", "/").removeprefix("./")
+        stem, _, extension = wanted.rpartition(".")
+        found = by_path.get(wanted) or by_name.get(wanted) or []
+        if not found and f".{extension}" in EXTENSIONS:
+            found = by_path.get(stem) or by_name.get(stem) or []
+            found = [name for name in found if name.lower().endswith(f".{extension}")]
+        exact = [name for name in found if name == image_id or Path(name).stem == image_id]
+        if len(exact) == 1:
+            found = exact
+        if len(found) > 1:
+            return f"{image_id!r} fits several files in {images}: {', '.join(sorted(found)[:4])}."
+        return images / found[0] if found else None
+
+    return [find(image_id) for image_id in ids]

@@ -1,0 +1,324 @@
+"""The formats of ratings files: AVA.txt, TID2013's MOS, idealo's JSON, CSV.
+
+Every format is read into the same rows; it is recognised by what a file holds, not by its name.
+Entries that cannot be used are kept as problems: training refuses them, `check-data` lists them.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nima_pretrain.data.maximum_entropy import infeasible, maximum_entropy
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+from nima_pretrain.files import parse_json, read_text
+
+logger = logging.getLogger(__name__)
+
+_FORMATS = (
+    'AVA.txt (15 numbers a line), TID2013\'s mos_with_names.txt ("5.51 I01_01_1.bmp"), '
+    'idealo\'s JSON ([{"image_id": "...", "label": [...]}, ...]), or CSV with a header '
+    "(path,mean[,std][,split] or path,p1,..,pn[,split])"
+)
+_AVA_COLUMNS = 15  # index, image id, ten counts, two tags, challenge
+_AVA_SCALE = ScoreScale(10)
+_TID_SCALE = ScoreScale(10, 0.0, 9.0)
+
+# What people call the columns of a CSV.
+_COLUMNS = {
+    "path": ("path", "image_id", "image", "name", "file", "filename"),
+    "mean": ("mean", "mos"),
+    "std": ("std",),
+    "split": ("split", "part"),
+}
+_PART_NAMES = {
+    **dict.fromkeys(("train", "training"), "training"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    "test": "test",
+}
+_NO_DISTRIBUTION = (
+    "expected counts or probabilities, none negative, with at least one vote, received {}."
+)
+
+
+class Problem(NamedTuple):
+    """An entry that cannot be used: where it stands, whose it is, and why."""
+
+    place: str
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RatedRows:
+    """The usable entries of a ratings file, before anybody has looked for the images.
+
+    Attributes:
+        ids: N names of images.
+        distributions: (N, n) float64, rows sum to 1.
+        scale: the scores of the bins.
+        parts: "training", "validation", "test" or "" for each; empty without a split.
+        of_votes: see `Ratings`.
+        problems: of the entries left out.
+        may_miss_images: whether images are known to be gone, as some of AVA's are.
+    """
+
+    ids: list[str]
+    distributions: np.ndarray
+    scale: ScoreScale
+    parts: list[str] = field(default_factory=list)
+    of_votes: bool = True
+    problems: list[Problem] = field(default_factory=list)
+    may_miss_images: bool = False
+
+
+def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
+    """Reads the entries of a ratings file in any of the formats.
+
+    Args:
+        file: AVA.txt, TID2013's `mos_with_names.txt`, idealo's JSON, or CSV.
+        scale: of the scores: needed for means in CSV, which do not say it.
+
+    Raises:
+        InputError: the file is of none of the formats, or none of its entries can be used.
+    """
+    text = re.sub(r"\r\n?", "\n", read_text(file, "ratings file"))
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    if first.lstrip()[:1] in ("[", "{"):
+        rows = _read_json(parse_json(text, file, "ratings file"), file, scale)
+    elif re.fullmatch(r"\s*\d+\s+\d+(\s+\S+)+\s*", first):
+        rows = _read_ava(text, file)
+    elif re.fullmatch(r"\s*[-+.\deE]+\s+\S+\s*", first):
+        rows = _read_tid(text, file)
+    elif re.search(r"[,;\t]", first):
+        rows = _read_csv(text, first, file, scale)
+    else:
+        raise InputError(
+            f"Expected ratings in {file} as {_FORMATS}; it starts with {first[:60]!r}."
+        )
+    if scale and not rows.scale.is_same(scale):
+        raise InputError(
+            f"{file} holds ratings of {rows.scale}, but the scale asked for has {scale}."
+        )
+    return rows
+
+
+def _read_ava(text: str, file: Path) -> RatedRows:
+    table = _whitespace_table(text, _AVA_COLUMNS, file)
+    numbers = _numbers(table)
+    ids = table[1].tolist()
+    wrong = {"expected 15 whole numbers, received {}": np.isnan(numbers).any(axis=1)}
+    return _rows(file, table, ids, numbers[:, 2:12], _AVA_SCALE, wrong, may_miss_images=True)
+
+
+def _read_tid(text: str, file: Path) -> RatedRows:
+    table = _whitespace_table(text, 2, file)
+    means = _numbers(table[[0]])
+    return _rows_of_means(file, table, table[1].tolist(), means[:, 0], None, _TID_SCALE)
+
+
+def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> RatedRows:
+    separator = max(",;\t", key=header.count)
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            skipinitialspace=True,
+            index_col=False,
+        )
+    except ValueError as error:
+        raise InputError(f"Cannot read {file} as CSV: {str(error).strip()}.") from None
+    table.columns = [str(name).strip().lower() for name in table.columns]
+    if table.columns.duplicated().any():
+        raise InputError(
+            f"Expected each column once in {file}, received {', '.join(table.columns)}."
+        )
+    table.index += 2  # line numbers: the header is the first
+    table = table[(table != "").any(axis=1)]
+    columns = {name: _column(table, names) for name, names in _COLUMNS.items()}
+    votes = [str(name) for name in table.columns if re.fullmatch(r"p\d+", name)]
+    votes.sort(key=lambda name: int(name[1:]))
+    used = {*columns.values(), *votes}
+    if columns["path"] is None or (columns["mean"] is None and not votes):
+        raise InputError(
+            f"Expected the columns path and mean, or path and p1, p2, .., in {file}, received "
+            f"{', '.join(table.columns)}."
+        )
+    if surplus := [name for name in table.columns if name not in used]:
+        logger.info("%s: these columns are not used: %s", file, ", ".join(surplus))
+    ids = table[columns["path"]].str.strip().tolist()
+    wrong: dict[str, np.ndarray] = {"expected a path, received none": np.array(ids) == ""}
+    parts: list[str] = []
+    if columns["split"]:
+        named = table[columns["split"]].str.strip().str.lower()
+        parts = [_PART_NAMES.get(name, "") for name in named]
+        wrong["expected the split train, validation or test, received {}"] = ~named.isin(
+            _PART_NAMES
+        ).to_numpy()
+    if votes:
+        if votes != [f"p{k + 1}" for k in range(len(votes))] or len(votes) < 2:
+            raise InputError(f"Expected the columns p1, p2, .. pn in {file}, received {votes}.")
+        scale = scale or ScoreScale(len(votes))
+        if scale.bins != len(votes):
+            raise InputError(
+                f"Expected {scale} in {file}, received {len(votes)} columns p1, p2, .."
+            )
+        shares = _numbers(table[votes])
+        return _rows(file, table, ids, shares, scale, wrong, parts)
+    if scale is None:
+        raise InputError(
+            f"{file} gives means, which do not say what scores there were. "
+            "Pass --scale LOW:HIGH, e.g. --scale 1:5."
+        )
+    means = _numbers(table[[columns["mean"]]])[:, 0]
+    spreads = _numbers(table[[columns["std"]]])[:, 0] if columns["std"] else None
+    return _rows_of_means(file, table, ids, means, spreads, scale, wrong, parts)
+
+
+def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
+    form = '[{"image_id": "...", "label": [...]}, ...]'
+    if not isinstance(content, list) or not content:
+        raise InputError(f"Expected a list of ratings, {form}, in {file}.")
+    labels, ids, problems = [], [], []
+    bins = None
+    for number, entry in enumerate(content, start=1):
+        if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
+            raise InputError(f"Expected {form} in {file}, received {entry!r} as entry {number}.")
+        image_id, label = str(entry["image_id"]), entry["label"]
+        if bins is None:
+            bins = len(label) if isinstance(label, list) else 0
+        reason = _wrong_with_label(label, bins)
+        if reason:
+            problems.append(Problem(f"entry {number}", image_id, f"{image_id!r}: {reason}"))
+        else:
+            labels.append(label)
+            ids.append(image_id)
+    counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
+    distributions = counts / counts.sum(axis=1, keepdims=True)
+    scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
+    return RatedRows(ids, distributions, scale, problems=problems)
+
+
+def _wrong_with_label(label: Any, bins: int) -> str | None:
+    is_list = isinstance(label, list)
+    if is_list and not all(type(value) in (int, float) for value in label):
+        return f"expected numbers, received {label!r}."
+    if not is_list or len(label) != bins or bins < 2:
+        return (
+            f"expected a label of {max(bins, 2)} numbers as in the first entry, received {label!r}."
+        )
+    if not np.isfinite(label).all() or min(label) < 0 or sum(label) <= 0:
+        return _NO_DISTRIBUTION.format(label)
+    return None
+
+
+def _rows(
+    file: Path,
+    table: pd.DataFrame,
+    ids: list[str],
+    counts: np.ndarray,
+    scale: ScoreScale,
+    wrong: dict[str, np.ndarray],
+    parts: list[str] | None = None,
+    may_miss_images: bool = False,
+) -> RatedRows:
+    """Rows of counts or probabilities; `wrong` says which rows are, by reason."""
+    with np.errstate(invalid="ignore"):
+        total = counts.sum(axis=1)
+        usable = np.isfinite(total) & (counts >= 0).all(axis=1) & (total > 0)
+    wrong = {**wrong, _NO_DISTRIBUTION: ~usable}
+    kept, problems = _sort_out(file, table, ids, wrong)
+    return RatedRows(
+        [ids[row] for row in kept],
+        counts[kept] / total[kept, None],
+        scale,
+        [parts[row] for row in kept] if parts else [],
+        problems=problems,
+        may_miss_images=may_miss_images,
+    )
+
+
+def _rows_of_means(
+    file: Path,
+    table: pd.DataFrame,
+    ids: list[str],
+    means: np.ndarray,
+    spreads: np.ndarray | None,
+    scale: ScoreScale,
+    wrong: dict[str, np.ndarray] | None = None,
+    parts: list[str] | None = None,
+) -> RatedRows:
+    given = "a mean" if spreads is None else "a mean and a standard deviation"
+    low, high = scale.scores[0], scale.scores[-1]
+    reason = f"expected {given} that scores from {low:g} to {high:g} can have, received {{}}."
+    wrong = {**(wrong or {}), reason: infeasible(means, spreads, scale.scores)}
+    kept, problems = _sort_out(file, table, ids, wrong)
+    kept_spreads = None if spreads is None else spreads[kept]
+    return RatedRows(
+        [ids[row] for row in kept],
+        maximum_entropy(means[kept], kept_spreads, scale.scores),
+        scale,
+        [parts[row] for row in kept] if parts else [],
+        of_votes=False,
+        problems=problems,
+    )
+
+
+def _sort_out(
+    file: Path, table: pd.DataFrame, ids: list[str], wrong: dict[str, np.ndarray]
+) -> tuple[np.ndarray, list[Problem]]:
+    """Rows that are fine, and what is wrong with each of the others: the first reason."""
+    if not len(ids):
+        raise InputError(f"Expected at least one rating in {file}, received none.")
+    fine = np.ones(len(ids), bool)
+    problems = {}
+    for reason, rows in wrong.items():
+        for row in np.flatnonzero(rows & fine):
+            received = " ".join(str(value) for value in table.iloc[row])
+            line = f"line {table.index[row]}"
+            problems[row] = Problem(line, ids[row], reason.format(repr(received)))
+        fine &= ~rows
+    return np.flatnonzero(fine), [problems[row] for row in sorted(problems)]
+
+
+def _whitespace_table(text: str, columns: int, file: Path) -> pd.DataFrame:
+    """All cells as text, indexed by line numbers; too few cells in a line are empty ones."""
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=r"\s+",
+            header=None,
+            names=range(columns),
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            quoting=3,
+            skip_blank_lines=False,
+            on_bad_lines="error",
+        )
+    except ValueError as error:
+        raise InputError(f"Expected {columns} columns in {file}: {str(error).strip()}.") from None
+    table = table.fillna("")
+    table.index += 1
+    return table[(table != "").any(axis=1)]
+
+
+def _numbers(table: pd.DataFrame) -> np.ndarray:
+    """Cells as float64; NaN where a cell is no finite number."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _column(table: pd.DataFrame, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in table), None)
