@@ -11,24 +11,6 @@ from nima_pretrain.networks import build_backbone, build_nima, build_pretext_mod
 PAPER = get_bank("paper")
 
 
-@pytest.mark.parametrize(("size", "width", "features"), [(32, 0.35, 1280), (45, 1.4, 1792)])
-def test_backbones_of_any_size_and_width_take_8_bit_photos(size, width, features):
-    backbone = build_backbone(input_size=size, width=width)
-    photos = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
-    assert backbone(photos).shape == (2, features)
-
-
-def test_rescaling_to_minus_one_and_one_is_inside():
-    backbone = build_backbone(input_size=32, width=0.35)
-    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    plain = keras.applications.MobileNetV2(
-        (32, 32, 3), 0.35, include_top=False, weights=None, pooling="avg"
-    )
-    plain.set_weights(backbone.get_weights())
-    expected = plain(photos / np.float32(127.5) - 1)
-    np.testing.assert_allclose(backbone(photos), expected, rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize("bank", [PAPER, get_bank("repaired")], ids=["paper", "repaired"])
 def test_pretext_model_has_one_output_a_task(bank):
     backbone = build_backbone(input_size=32, width=0.35)
@@ -65,19 +47,10 @@ def test_nima_predicts_distributions():
     np.testing.assert_allclose(distributions.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="the backbone 'MobileNetV2', received 'VGG'"):
-        build_backbone("VGG")
+def test_unknown_tasks_are_refused():
     backbone = build_backbone(input_size=32, width=0.35)
     with pytest.raises(ValueError, match=r"Unknown tasks \['colour'\]. Known tasks: ranking"):
         build_pretext_model(backbone, PAPER, ("ranking", "colour"))
-
-
-def test_batch_norm_follows_as_fast_as_in_the_paper():
-    backbone = build_backbone(input_size=32, width=0.35)
-    norms = [x for x in backbone.layers if isinstance(x, keras.layers.BatchNormalization)]
-    assert len(norms) == 52
-    assert {norm.momentum for norm in norms} == {0.9}
 
 
 @pytest.mark.slow

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from nima_pretrain.distortions.geometry import Fit
 
 # Decoded photos are kept from one epoch to the next while they fit into this much memory.
 _CACHE_BYTES = 2 * 2**30
+
+
+class _Item(NamedTuple):
+    """One photo of an epoch: its row, whether it is mirrored, and where its window begins."""
+
+    row: int
+    flipped: bool
+    place: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,10 @@ class RatedBatches:
         batch_size: B; the last batch of an epoch may be smaller.
         seed: of order and flips; both depend on the epoch.
         flip: whether half of the photos are mirrored, chosen anew every epoch.
-        vary: False for validation: same order, no flips.
+        vary: False for validation: same order, no flips, no crops.
+        crop_from: size that the photos are brought to before a window of `size`, anywhere in them
+            and elsewhere in every epoch, is cut out; None for no crop.
+        first: how many batches to leave out at the beginning, since they were trained on before.
     """
 
     ratings: Ratings
@@ -38,38 +50,50 @@ class RatedBatches:
     seed: int
     flip: bool = True
     vary: bool = True
+    crop_from: int | None = None
+    first: int = 0
     _cache: dict[Path, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def batches_per_epoch(self) -> int:
         return -(-len(self.ratings) // self.batch_size)
 
+    @property
+    def _loaded_size(self) -> int:
+        return self.crop_from if self.crop_from and self.vary else self.size
+
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with ThreadPoolExecutor() as executor:
-            photos = ordered_map(executor, self._photo, self._items(), ahead=2 * self.batch_size)
+            epoch, step = divmod(self.first, self.batches_per_epoch)
+            start = step * self.batch_size
+            items = islice(self._items(epoch), start, None)
+            photos = ordered_map(executor, self._photo, items, ahead=2 * self.batch_size)
             while True:
-                for start in range(0, len(self.ratings), self.batch_size):
-                    stop = min(start + self.batch_size, len(self.ratings))
-                    rows, images = zip(*(next(photos) for _ in range(start, stop)), strict=True)
-                    yield (
-                        np.stack(images),
-                        self.ratings.distributions[list(rows)].astype(np.float32),
-                    )
+                for first in range(start, len(self.ratings), self.batch_size):
+                    stop = min(first + self.batch_size, len(self.ratings))
+                    rows, images = zip(*(next(photos) for _ in range(first, stop)), strict=True)
+                    distributions = self.ratings.distributions[list(rows)]
+                    yield np.stack(images), distributions.astype(np.float32)
+                start = 0
 
-    def _items(self) -> Iterator[tuple[int, bool]]:
+    def _items(self, first_epoch: int) -> Iterator[_Item]:
         rows = np.arange(len(self.ratings))
-        for epoch in count():
+        for epoch in count(first_epoch):
             rng = np.random.default_rng([self.seed, epoch])
             order = rng.permutation(rows) if self.vary else rows
             flips = rng.random(len(rows)) < (0.5 if self.vary and self.flip else 0)
-            yield from zip(order.tolist(), flips.tolist(), strict=True)
+            margin = self._loaded_size - self.size
+            places = rng.integers(0, margin + 1, (len(rows), 2))
+            for row, flipped, place in zip(order, flips, places, strict=True):
+                yield _Item(int(row), bool(flipped), (int(place[0]), int(place[1])))
 
-    def _photo(self, item: tuple[int, bool]) -> tuple[int, np.ndarray]:
-        row, flipped = item
-        path = self.ratings.paths[row]
+    def _photo(self, item: _Item) -> tuple[int, np.ndarray]:
+        path = self.ratings.paths[item.row]
         image = self._cache.get(path)
         if image is None:
-            image = load_fitted(path, self.size, self.fit)
+            image = load_fitted(path, self._loaded_size, self.fit)
             if len(self.ratings) * image.nbytes <= _CACHE_BYTES:
                 self._cache[path] = image
-        return row, image[:, ::-1] if flipped else image
+        top, left = item.place
+        image = image[top : top + self.size, left : left + self.size]
+        return item.row, image[:, ::-1] if item.flipped else image

@@ -1,16 +1,84 @@
-"""The backbone: 8-bit photos in, pooled features out."""
+"""The backbones: 8-bit photos in, pooled features out, each with its own rescaling inside."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
+import tensorflow as tf
+
+from nima_pretrain.errors import InputError
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
-# keras.applications smooths batch-norm statistics with 0.999, which takes thousands of steps to
-# follow new data. PyTorch's networks, the paper's among them, use 0.9 (there written as 0.1).
+# keras.applications smooths batch-norm statistics with 0.99 or 0.999, which takes thousands of
+# steps to follow new data. PyTorch's networks, the paper's among them, use 0.9 (there called 0.1).
 _BATCH_NORM_MOMENTUM = 0.9
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B from 0 to 1
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
+class ReverseChannels(keras.layers.Layer):
+    """RGB to BGR, which the weights converted from Caffe want."""
+
+    def call(self, photos: tf.Tensor) -> tf.Tensor:
+        return photos[..., ::-1]
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
+class EfficientNetNormalization(keras.layers.Normalization):
+    """Normalization, divided by the square root of ImageNet's deviations once more.
+
+    EfficientNet was trained so. `keras.applications` adds the division only where it loads the
+    ImageNet weights itself; here it belongs to the network.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return super().call(inputs) / [math.sqrt(std) for std in _IMAGENET_STD]
+
+
+def _to_plus_minus_one(photos: Any) -> Any:
+    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescaling")(photos)
+
+
+def _to_unit_deviation(photos: Any) -> Any:
+    scale = [1 / (255 * std) for std in _IMAGENET_STD]
+    offset = [-mean / std for mean, std in zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)]
+    return keras.layers.Rescaling(scale, offset=offset, name="rescaling")(photos)
+
+
+def _to_centred_bgr(photos: Any) -> Any:
+    reversed_ = ReverseChannels(name="reverse_channels")(photos)
+    offset = [-103.939, -116.779, -123.68]  # ImageNet's means of B, G, R from 0 to 255
+    return keras.layers.Rescaling(1.0, offset=offset, name="rescaling")(reversed_)
+
+
+def _as_they_are(photos: Any) -> Any:
+    # EfficientNet begins with a rescaling of its own, but expects floats.
+    return keras.layers.Rescaling(1.0, name="rescaling_none")(photos)
+
+
+class _Network(NamedTuple):
+    """How a network of keras.applications wants its photos, and what it can be asked for."""
+
+    preprocess: Callable[[Any], Any]
+    has_width: bool = False
+    smallest_input: int = 32
+
+
+_NETWORKS = {
+    "MobileNetV2": _Network(_to_plus_minus_one, has_width=True),
+    "MobileNet": _Network(_to_plus_minus_one, has_width=True),
+    "ResNet50": _Network(_to_centred_bgr),
+    "VGG16": _Network(_to_centred_bgr),
+    "DenseNet121": _Network(_to_unit_deviation),
+    "InceptionV3": _Network(_to_plus_minus_one, smallest_input=75),
+    "InceptionResNetV2": _Network(_to_plus_minus_one, smallest_input=75),
+    "EfficientNetB0": _Network(_as_they_are),
+}
 
 
 def build_backbone(
@@ -21,22 +89,52 @@ def build_backbone(
 ) -> keras.Model:
     """Returns a backbone without weights from anywhere: (B, S, S, 3) uint8 -> (B, F) float32.
 
-    Rescaling from 0..255 to [-1, 1] is its first layer, so weights and preprocessing cannot part.
-    F is 1280, or more for widths above 1.
+    Whatever is done with the values from 0 to 255 is done by its first layers, so weights and
+    preprocessing cannot part.
 
     Args:
-        name: "MobileNetV2".
-        input_size: S, pixels, at least 32.
-        width: MobileNetV2's alpha; any positive number.
+        name: of a network in keras.applications; `config.BackboneName` lists them.
+        input_size: S, pixels.
+        width: alpha of MobileNet and MobileNetV2, any positive number; 1 for the others.
         precision: what is computed in; weights and features are float32 in any case.
 
     Raises:
-        ValueError: the name is not known.
+        InputError: the network is not known, or does not come in this width or size.
     """
-    if name != "MobileNetV2":
-        raise ValueError(f"Expected the backbone 'MobileNetV2', received {name!r}.")
+    if name not in _NETWORKS:
+        raise InputError(f"Expected a backbone of {', '.join(_NETWORKS)}, received {name!r}.")
+    network = _NETWORKS[name]
+    if width != 1 and not network.has_width:
+        raise InputError(f"{name} comes in one width. Expected width=1, received {width:g}.")
+    if input_size < network.smallest_input:
+        raise InputError(
+            f"{name} needs photos of at least {network.smallest_input} pixels, received "
+            f"input_size={input_size}."
+        )
     with _computing_in(precision):
-        return _mobilenet_v2(input_size, width)
+        photos = keras.Input((input_size, input_size, 3), dtype="uint8", name="photos")
+        body = application(name, width)(
+            input_tensor=network.preprocess(photos),
+            input_shape=(input_size, input_size, 3),
+            include_top=False,
+            weights=None,
+        )
+        pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features")
+        model = keras.Model(photos, pool(body.output), name="backbone")
+        if name == "EfficientNetB0":
+            model = _with_its_own_normalization(model)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _BATCH_NORM_MOMENTUM
+    return model
+
+
+def application(name: str, width: float = 1.0) -> Callable[..., keras.Model]:
+    """Returns the function of keras.applications that builds a network, its width settled."""
+    build = getattr(keras.applications, name)
+    if not _NETWORKS[name].has_width:
+        return build
+    return lambda **options: build(alpha=width, **options)
 
 
 def freeze_batch_norm(backbone: keras.Model) -> None:
@@ -49,21 +147,13 @@ def freeze_batch_norm(backbone: keras.Model) -> None:
             layer.trainable = False
 
 
-def _mobilenet_v2(input_size: int, width: float) -> keras.Model:
-    photos = keras.Input((input_size, input_size, 3), dtype="uint8", name="photos")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescaling")(photos)
-    network = keras.applications.MobileNetV2(
-        input_tensor=x,
-        input_shape=(input_size, input_size, 3),
-        alpha=width,
-        include_top=False,
-        weights=None,
-    )
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _BATCH_NORM_MOMENTUM
-    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features")(network.output)
-    return keras.Model(photos, features, name="backbone")
+def _with_its_own_normalization(model: keras.Model) -> keras.Model:
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        is_normalization = type(layer) is keras.layers.Normalization
+        kind = EfficientNetNormalization if is_normalization else type(layer)
+        return kind.from_config(layer.get_config())
+
+    return keras.models.clone_model(model, clone_function=clone)
 
 
 @contextmanager

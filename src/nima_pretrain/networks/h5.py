@@ -4,9 +4,14 @@ Keras' `save_weights` writes a model inside a model as one layer, with its weigh
 depends on what is frozen: such a file loads into the wrong places once that changes. And what it
 writes differs between Keras 2 and 3. Here every layer that has weights is written by itself, and
 is found again by its name; `load_weights` of either Keras reads these files too.
+
+Names that Keras made up by counting ("conv2d_17") depend on what was built before. They stand for
+their place in the order of such layers.
 """
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +19,37 @@ import h5py
 import keras
 import numpy as np
 
+_COUNTED = re.compile(
+    r"((?:depthwise_|separable_)?conv2d|batch_normalization|normalization)(_\d+)?"
+)
+# What a layer remembers of its training, and does not compute with: no weight.
+_STATE = ("num_calls",)
+
 
 def save_layers(model: keras.Model, path: Path) -> None:
     """Writes the weights of all layers of a model, those of models inside it included."""
     layers = _layers_with_weights(model)
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in layers]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers.values()]
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = keras.__version__.encode()
-        for name, layer in layers.items():
-            group = file.create_group(name)
-            names = [f"{name}/{_kind_of(weight)}:0" for weight in layer.weights]
+        for layer in layers.values():
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{_kind_of(weight)}:0" for weight in layer.weights]
             group.attrs["weight_names"] = [name.encode() for name in names]
             for weight_name, value in zip(names, layer.get_weights(), strict=True):
                 group.create_dataset(weight_name, data=value)
 
 
-def load_layers(model: keras.Model, path: Path) -> None:
+def load_layers(
+    model: keras.Model, path: Path, other_names: Mapping[str, str] | None = None
+) -> None:
     """Reads weights into all layers of a model; file and model have to agree in every layer.
+
+    Args:
+        model: built.
+        path: of the file.
+        other_names: names in the file of layers that are called differently in the model.
 
     Raises:
         ValueError: names or shapes differ, or the file holds something else; the message says
@@ -39,33 +57,71 @@ def load_layers(model: keras.Model, path: Path) -> None:
         OSError: the file is not HDF5.
     """
     layers = _layers_with_weights(model)
+    stored = read_layers(path)
+    names = [(other_names or {}).get(name, name) for name in stored]
+    by_name = dict(zip(_without_counts(names), stored.values(), strict=True))
+    _check_names(list(layers), list(by_name))
+    for name, layer in layers.items():
+        expected = [tuple(weight.shape) for weight in layer.weights]
+        received = [value.shape for value in by_name[name]]
+        if received != expected:
+            raise ValueError(f"layer {name!r}: expected shapes {expected}, received {received}")
+    for name, layer in layers.items():
+        layer.set_weights(by_name[name])
+    finalize(model)
+
+
+def finalize(model: keras.Model) -> None:
+    """Lets normalization layers use the weights they were given; they compute with copies."""
+    for layer in _leaves(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def read_layers(path: Path) -> dict[str, list[np.ndarray]]:
+    """Returns the weights that a file holds, by the names of their layers, in its order.
+
+    Raises:
+        ValueError: the file holds something else.
+        OSError: the file is not HDF5.
+    """
     with h5py.File(path, "r") as file:
         if "layer_names" not in file.attrs:
             content = "a whole model" if "model_weights" in file else "something else"
             raise ValueError(f"expected a file of weights alone, it holds {content}")
-        stored = {name: file[name] for name in _texts(file.attrs["layer_names"])}
-        stored = {name: group for name, group in stored.items() if len(group.attrs["weight_names"])}
-        _check_names(list(layers), list(stored))
-        values = {}
-        for name, layer in layers.items():
-            group = stored[name]
-            values[name] = [np.asarray(group[w]) for w in _texts(group.attrs["weight_names"])]
-            expected = [tuple(weight.shape) for weight in layer.weights]
-            received = [value.shape for value in values[name]]
-            if received != expected:
-                raise ValueError(f"layer {name!r}: expected shapes {expected}, received {received}")
-    for name, layer in layers.items():
-        layer.set_weights(values[name])
+        layers = {}
+        for name in _texts(file.attrs["layer_names"]):
+            weights = _texts(file[name].attrs["weight_names"])
+            if not all(_base(weight) in _STATE for weight in weights):
+                layers[name] = [np.asarray(file[name][weight]) for weight in weights]
+        return layers
 
 
 def _layers_with_weights(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    layers: dict[str, keras.layers.Layer] = {}
-    for layer in _leaves(model):
-        if layer.weights:
-            if layer.name in layers:
-                raise ValueError(f"two layers are called {layer.name!r}")
-            layers[layer.name] = layer
-    return layers
+    """The layers by name, those that Keras counts by their place."""
+    layers = [layer for layer in _leaves(model) if layer.weights and not _has_state_alone(layer)]
+    names = _without_counts([layer.name for layer in layers])
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        raise ValueError(f"two layers are called {repeated[0]!r}")
+    return dict(zip(names, layers, strict=True))
+
+
+def _has_state_alone(layer: keras.layers.Layer) -> bool:
+    return all(_kind_of(weight) in _STATE for weight in layer.weights)
+
+
+def _without_counts(names: Sequence[str]) -> list[str]:
+    """Names with Keras' own counts replaced by the place among the layers of that kind."""
+    places: Counter[str] = Counter()
+    result = []
+    for name in names:
+        counted = _COUNTED.fullmatch(name)
+        if counted:
+            places[counted[1]] += 1
+            name = f"{counted[1]} no. {places[counted[1]]}"  # noqa: PLW2901
+        result.append(name)
+    return result
 
 
 def _leaves(layer: Any) -> Iterator[keras.layers.Layer]:
@@ -82,7 +138,11 @@ def _leaves(layer: Any) -> Iterator[keras.layers.Layer]:
 
 def _kind_of(weight: Any) -> str:
     """Last part of a weight's name: "conv/kernel:0" -> "kernel"."""
-    return weight.name.split("/")[-1].split(":")[0]
+    return _base(weight.name)
+
+
+def _base(name: str) -> str:
+    return name.rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
 
 
 def _texts(names: Any) -> list[str]:

@@ -2,8 +2,12 @@
 
 import keras
 
+from nima_pretrain.layers import SeededDropout
 
-def build_nima(backbone: keras.Model, num_bins: int = 10, dropout: float = 0.75) -> keras.Model:
+
+def build_nima(
+    backbone: keras.Model, num_bins: int = 10, dropout: float = 0.75, seed: int = 0
+) -> keras.Model:
     """Returns a model from photos (B, S, S, 3) uint8 to score distributions (B, n) float32.
 
     Talebi and Milanfar (2018), with idealo's dropout.
@@ -12,7 +16,8 @@ def build_nima(backbone: keras.Model, num_bins: int = 10, dropout: float = 0.75)
         backbone: from `build_backbone`; it is trained in place.
         num_bins: n; the bins of the ratings.
         dropout: rate before the head.
+        seed: of dropout.
     """
-    x = keras.layers.Dropout(dropout, name="head_dropout")(backbone.output)
+    x = SeededDropout(dropout, seed, name="head_dropout")(backbone.output)
     distribution = keras.layers.Dense(num_bins, "softmax", dtype="float32", name="head")(x)
     return keras.Model(backbone.input, distribution, name="nima")

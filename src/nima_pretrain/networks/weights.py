@@ -4,89 +4,53 @@ The model is always built by code from what the side-car says; nothing is inferr
 nothing in the file is executed.
 """
 
-import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
 import keras
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from nima_pretrain import __version__
-from nima_pretrain.config import Config, NetworkConfig
-from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
-from nima_pretrain.networks.backbone import build_backbone
-from nima_pretrain.networks.h5 import load_layers, save_layers
+from nima_pretrain.networks import idealo
+from nima_pretrain.networks.backbone import application, build_backbone
+from nima_pretrain.networks.h5 import finalize, load_layers, save_layers
 from nima_pretrain.networks.nima import build_nima
 from nima_pretrain.networks.pretext import build_pretext_model
+from nima_pretrain.networks.side_car import Kind, ScaleConfig, SideCar, sha256_of, side_car_path
 
-Kind = Literal["backbone", "pretext", "nima"]
-
-
-class ScaleConfig(Config):
-    """A score scale as the side-car holds it."""
-
-    bins: int = Field(ge=2)
-    low: float
-    high: float
-
-
-class SideCar(Config):
-    """What lies beside a weights file, as JSON.
-
-    Attributes:
-        kind: which model the weights belong to.
-        network: backbone, width, input size, fit.
-        sha256: of the weights file.
-        package_version: of the package that wrote it.
-        training_data: what it was trained on: a description and a digest of the files.
-        bank: name of the distortion bank (pretext).
-        view_names: the bank's views in order (pretext).
-        tasks: pretext tasks (pretext).
-        scale: the scores that the outputs stand for (nima).
-        metrics: of the epoch that was kept.
-    """
-
-    kind: Kind
-    network: NetworkConfig
-    sha256: str = ""
-    package_version: str = __version__
-    training_data: dict[str, Any] = Field(default_factory=dict)
-    bank: str | None = None
-    view_names: tuple[str, ...] | None = None
-    tasks: tuple[str, ...] | None = None
-    scale: ScaleConfig | None = None
-    metrics: dict[str, float] = Field(default_factory=dict)
-
-    @property
-    def score_scale(self) -> ScoreScale:
-        """The scale of a nima model's scores."""
-        assert self.scale is not None
-        return ScoreScale(**self.scale.model_dump())
-
-
-def side_car_path(weights: Path) -> Path:
-    """Returns the path of the JSON beside a weights file."""
-    return weights.with_suffix(".json")
+__all__ = [
+    "ScaleConfig",
+    "SideCar",
+    "load_base_weights",
+    "load_model",
+    "load_weights",
+    "read_side_car",
+    "save_weights",
+    "side_car_path",
+]
 
 
 def save_weights(model: keras.Model, path: Path, side_car: SideCar) -> None:
     """Writes a model's weights and their side-car.
 
     A backbone's file loads with `keras.applications.MobileNetV2(include_top=False, weights=PATH)`
-    too.
+    too, or with whichever function builds its network.
     """
     with replacing(path) as partial:
         save_layers(model, partial)
-    side_car = side_car.model_copy(update={"sha256": _sha256(path)})
+    side_car = side_car.model_copy(update={"sha256": sha256_of(path)})
     write_json(side_car_path(path), side_car.model_dump(mode="json", exclude_none=True))
 
 
 def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
     """Returns the side-car of a weights file, checked against the file.
+
+    idealo's files have none; what they are follows from the layers inside, see `idealo`.
 
     Raises:
         InputError: one of the two is missing, they do not belong together, or the weights are not
@@ -95,6 +59,8 @@ def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
     if not path.is_file():
         raise InputError(f"Expected a weights file, but {path} does not exist.")
     beside = side_car_path(path)
+    if not beside.is_file() and (found := idealo.side_car_of(path)):
+        return _of_kind(found, kind, path)
     if not beside.is_file():
         raise InputError(
             f"Expected the side-car {beside.name} beside {path}. Without it nothing says which "
@@ -104,11 +70,15 @@ def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
         side_car = SideCar.model_validate(json.loads(beside.read_text(encoding="utf-8")))
     except (ValueError, ValidationError) as error:
         raise InputError(f"{beside} is not a side-car of this package: {error}") from None
-    if side_car.sha256 != _sha256(path):
+    if side_car.sha256 != sha256_of(path):
         raise InputError(
             f"{path} is not the file that {beside.name} describes: its sha256 differs. "
             "Copy both files anew, together."
         )
+    return _of_kind(side_car, kind, path)
+
+
+def _of_kind(side_car: SideCar, kind: Kind | None, path: Path) -> SideCar:
     if kind and side_car.kind != kind:
         raise InputError(
             f"Expected weights of a {kind} model, but {path} holds those of a {side_car.kind} "
@@ -136,6 +106,9 @@ def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
         return backbone
     if side_car.kind == "nima":
         model = build_nima(backbone, side_car.score_scale.bins)
+        if not side_car_path(path).is_file():
+            load_weights(model, path, idealo.layer_names(path))
+            return model
     else:
         bank = get_bank(side_car.bank or "paper")
         if side_car.view_names != bank.view_names:
@@ -148,14 +121,21 @@ def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
     return model
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
+def load_weights(
+    model: keras.Model, path: Path, other_names: Mapping[str, str] | None = None
+) -> None:
     """Loads a file into a model that is there already; side-cars are not looked at.
+
+    Args:
+        model: built.
+        path: of the file.
+        other_names: see `h5.load_layers`.
 
     Raises:
         InputError: the weights do not fit the network.
     """
     try:
-        load_layers(model, path)
+        load_layers(model, path, other_names)
     except (ValueError, OSError) as error:
         raise InputError(
             f"The weights {path} do not fit the network "
@@ -199,9 +179,8 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
 
 def _load_imagenet(backbone: keras.Model, network: NetworkConfig) -> None:
     try:
-        pretrained = keras.applications.MobileNetV2(
+        pretrained = application(network.backbone, network.width)(
             input_shape=(network.input_size, network.input_size, 3),
-            alpha=network.width,
             include_top=False,
             weights="imagenet",
         )
@@ -214,8 +193,4 @@ def _load_imagenet(backbone: keras.Model, network: NetworkConfig) -> None:
             "downloaded file, or 'none'."
         ) from None
     backbone.set_weights(pretrained.get_weights())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    finalize(backbone)
