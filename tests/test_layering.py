@@ -17,7 +17,9 @@ FLOORS = (
     {"data"},
     {"losses", "layers", "tasks", "metrics"},
     {"networks"},
-    {"training", "evaluation", "scoring", "study", "report", "contact_sheet"},
+    {"scoring", "figures", "report", "contact_sheet", "significance"},
+    {"training", "evaluation", "comparison", "probe", "study"},
+    {"reproduction"},
     {"cli", "console"},
 )
 

@@ -7,7 +7,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -33,6 +33,10 @@ BackboneName = Literal[
     "InceptionResNetV2",
     "EfficientNetB0",
 ]
+
+Share = Annotated[float, Field(gt=0, le=1)]
+# Names become folders.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 
 
 class Config(BaseModel):
@@ -170,6 +174,75 @@ class TrainConfig(Config):
         return self
 
 
+class RatingsConfig(Config):
+    """Ratings and their images; paths are relative to the working directory."""
+
+    ratings: Path
+    images: Path
+    scale: str | None = Field(None, description="LOW:HIGH or LOW:HIGH:BINS, where needed")
+
+
+class StartConfig(Config):
+    """What fine-tuning starts from: pretraining, or weights as they are."""
+
+    tasks: Tasks | None = Field(None, description="pretrain from base_weights with these tasks")
+    weights: str | None = Field(None, description="imagenet, none or the path of a .h5 file")
+    shares: tuple[Share, ...] | None = Field(None, description="None: those of the grid")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "StartConfig":
+        if (self.tasks is None) == (self.weights is None):
+            raise ValueError("a start needs either tasks or weights")
+        return self
+
+
+class ReproduceConfig(Config):
+    """A grid of starts, shares of the ratings and seeds: the paper's Table 2, figures 3 and 5."""
+
+    data: RatingsConfig
+    folds: Path | None = Field(
+        None, description="CSV image_id,fold; each is tested once, the next one chooses the epoch"
+    )
+    lists: tuple[Path, Path, Path] | None = Field(
+        None, description="file lists of training, validation and test, where no column says it"
+    )
+    transfer: dict[Name, RatingsConfig] = Field(
+        {}, description="other ratings to evaluate every model on, such as TID2013"
+    )
+    photos: Path | None = Field(None, description="to pretrain on")
+    photo_lists: tuple[Path, Path, Path] | None = Field(
+        None, description="file lists of training, validation and test photos"
+    )
+    base_weights: str = Field("imagenet", description="what pretraining starts from")
+    starts: dict[Name, StartConfig] = {
+        "ImageNet": StartConfig(weights="imagenet"),
+        "ranking": StartConfig(tasks="ranking"),
+        "ranking+classification": StartConfig(tasks="ranking+classification"),
+        "ranking+regression": StartConfig(tasks="ranking+regression"),
+    }
+    baseline: str = "ImageNet"
+    shares: tuple[Share, ...] = Field((1.0,), min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="of fine-tuning")
+    probe: bool = Field(True, description="whether a ridge probe is part of the comparison")
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ReproduceConfig":
+        if self.folds and self.lists:
+            raise ValueError("folds and lists both split the ratings: give one of them")
+        if self.baseline not in self.starts:
+            raise ValueError(
+                f"expected the baseline to be one of {', '.join(self.starts)}, received "
+                f"{self.baseline}"
+            )
+        if self.photos is None and any(start.tasks for start in self.starts.values()):
+            raise ValueError("starts with tasks need photos to pretrain on")
+        if self.pretrain.network != self.finetune.network:
+            raise ValueError("both stages need the same network; --set width=0.35 sets both")
+        return self
+
+
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
@@ -184,8 +257,8 @@ def load_config(
     Args:
         kind: the class to build.
         file: JSON object with any of the keys, or None.
-        overrides: "key=value" or, in a `TrainConfig`, "stage.key=value"; there a key of the
-            network without a stage sets both. Values are JSON, or plain strings.
+        overrides: "key=value" or, in a config of both stages, "stage.key=value"; there a key of
+            the network without a stage sets both. Values are JSON, or plain strings.
         base: what stands in the place of the defaults.
 
     Raises:
@@ -214,7 +287,7 @@ def _read_json_object(file: Path) -> dict[str, Any]:
 
 
 def _paths_of(kind: type[Config], key: str) -> list[list[str]]:
-    if kind is TrainConfig and key in NetworkConfig.model_fields:
+    if kind in (TrainConfig, ReproduceConfig) and key in NetworkConfig.model_fields:
         return [["pretrain", key], ["finetune", key]]
     return [key.split(".")]
 

@@ -4,7 +4,7 @@ rich is imported where it is used, so that `--help` answers at once.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -67,15 +67,52 @@ def print_finetuning(results: dict[str, Any]) -> None:
     print_table("Fine-tuning", columns, [[*counts, _number(results["metrics"]["val_loss"])]])
 
 
+_METRICS = {
+    "lcc": "LCC",
+    "srcc": "SRCC",
+    "kendall": "Kendall",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "mae": "MAE",
+    "emd": "EMD",
+    "emd_r1": "EMD r=1",
+}
+
+
 def print_evaluation(results: dict[str, Any], ratings: str) -> None:
     """Prints what `evaluation.evaluate` returned."""
-    names = {"lcc": "LCC", "srcc": "SRCC", "accuracy": "accuracy", "mae": "MAE", "emd": "EMD"}
-    rows = [
-        [label, *(_number(results[key][name]) for name in names)]
-        for key, label in (("model", "model"), ("constant", "always the mean"))
-    ]
+    labels = {"model": "model", "mapped": "mapped", "constant": "always the mean"}
+    rows = []
+    for key, label in labels.items():
+        if key not in results:
+            continue
+        rows.append([label, *(_number(results[key][name]) for name in _METRICS)])
+        intervals = results.get("intervals", {}).get(key)
+        if intervals and key != "constant":
+            rows.append(["95 %", *(_interval(intervals[name]) for name in _METRICS)])
     title = f"Evaluation on {results['images']} images, {ratings}"
-    print_table(title, ["", *names.values()], rows)
+    print_table(title, ["", *_METRICS.values()], rows)
+
+
+def print_results(results: dict[str, Any], baseline: str) -> None:
+    """Prints what `reproduction.write_results` or the comparison of runs returned."""
+    rows = [[row["name"], *(_number(row[name]) for name in _METRICS)] for row in results["metrics"]]
+    print_table(f"{results['photos']} photos", ["", *_METRICS.values()], rows)
+    rows = [
+        [
+            row["name"],
+            *(
+                f"{row[name]:+.3f} {_interval((row[f'{name}_low'], row[f'{name}_high']))}"
+                if row[name] is not None
+                else "-"
+                for name in ("srcc", "mae")
+            ),
+            _number(row["p_corrected"]),
+        ]
+        for row in results["differences"]
+    ]
+    columns = ["", "SRCC", "MAE", "p (errors smaller, corrected)"]
+    print_table(f"Difference to {baseline}, 95 % intervals", columns, rows)
 
 
 def print_study(results: dict[str, Any], weights: str) -> None:
@@ -100,6 +137,10 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f} {interval[1]:.3f}"
 
 
 def _number(value: float | None) -> str:

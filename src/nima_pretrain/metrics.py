@@ -4,10 +4,88 @@ Distributions are (N, n), rows sum to 1; scores are (N,). Metrics that are not d
 correlation with a constant, are NaN.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import stats
 
 from nima_pretrain.data.ratings import ScoreScale
+
+
+class Agreement(NamedTuple):
+    """What a person wants to know of a set of predictions.
+
+    Attributes:
+        lcc: Pearson's correlation of the mean scores.
+        srcc: Spearman's.
+        kendall: Kendall's tau-b.
+        accuracy: fraction on the right side of the threshold.
+        balanced_accuracy: the mean of that among good and among other photos.
+        mae: mean absolute error of the mean scores, in points.
+        emd: NIMA's distance of the distributions, r = 2.
+        emd_r1: the same, r = 1.
+    """
+
+    lcc: float
+    srcc: float
+    kendall: float
+    accuracy: float
+    balanced_accuracy: float
+    mae: float
+    emd: float
+    emd_r1: float
+
+
+class ScoredPhotos(NamedTuple):
+    """Photos with true and predicted scores, all (N,) float64.
+
+    Attributes:
+        true: means of the human scores.
+        predicted: means that a model predicts.
+        emd: distance of the distributions with r = 2; NaN where there are none to compare.
+        emd_r1: the same with r = 1.
+    """
+
+    true: np.ndarray
+    predicted: np.ndarray
+    emd: np.ndarray
+    emd_r1: np.ndarray
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Absolute errors of the mean scores."""
+        return np.abs(self.true - self.predicted)
+
+    def rows(self, rows: np.ndarray | slice) -> "ScoredPhotos":
+        """Returns some of the photos; one may stand there several times."""
+        return ScoredPhotos(*(values[rows] for values in self))
+
+    def agreement(self, threshold: float) -> Agreement:
+        """Returns all metrics.
+
+        Args:
+            threshold: the mean score above which a photo is good.
+        """
+        return Agreement(
+            lcc(self.true, self.predicted),
+            srcc(self.true, self.predicted),
+            kendall(self.true, self.predicted),
+            accuracy(self.true, self.predicted, threshold),
+            balanced_accuracy(self.true, self.predicted, threshold),
+            float(self.errors.mean()),
+            float(self.emd.mean()),
+            float(self.emd_r1.mean()),
+        )
+
+
+def scored(true: np.ndarray, predicted: np.ndarray, scale: ScoreScale) -> ScoredPhotos:
+    """Returns photos with their true and predicted distributions, both on one scale."""
+    return ScoredPhotos(
+        mean_score(true, scale),
+        mean_score(predicted, scale),
+        earth_movers_distances(true, predicted),
+        earth_movers_distances(true, predicted, r=1),
+    )
 
 
 def mean_score(distributions: np.ndarray, scale: ScoreScale) -> np.ndarray:
@@ -36,9 +114,28 @@ def srcc(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(stats.spearmanr(true, predicted).statistic)
 
 
+def kendall(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Returns Kendall's tau-b: pairs in order minus pairs out of order, corrected for ties."""
+    if _is_constant(true) or _is_constant(predicted):
+        return float("nan")
+    return float(stats.kendalltau(true, predicted).statistic)
+
+
 def accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float) -> float:
     """Returns the fraction of photos on the right side: good is above the threshold."""
     return float(np.mean((true > threshold) == (predicted > threshold)))
+
+
+def balanced_accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float) -> float:
+    """Returns the mean of the accuracies among the good and among the other photos.
+
+    Always the same answer gives one half, however many photos are good. NaN if all or none are.
+    """
+    is_right = (true > threshold) == (predicted > threshold)
+    is_good = true > threshold
+    if is_good.all() or not is_good.any():
+        return float("nan")
+    return float((is_right[is_good].mean() + is_right[~is_good].mean()) / 2)
 
 
 def mean_absolute_error(true: np.ndarray, predicted: np.ndarray) -> float:
@@ -46,32 +143,10 @@ def mean_absolute_error(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(np.abs(true - predicted)))
 
 
-def earth_movers_distance(true: np.ndarray, predicted: np.ndarray, r: float = 2.0) -> float:
-    """Returns NIMA's distance between distributions, averaged over photos (Talebi, equation 1)."""
+def earth_movers_distances(true: np.ndarray, predicted: np.ndarray, r: float = 2.0) -> np.ndarray:
+    """Returns NIMA's distance of every photo's distributions, (N,) (Talebi, equation 1)."""
     difference = np.cumsum(np.asarray(true, np.float64) - predicted, axis=1)
-    return float(np.mean(np.mean(np.abs(difference) ** r, axis=1) ** (1 / r)))
-
-
-def agreement(
-    true: np.ndarray, predicted: np.ndarray, scale: ScoreScale, threshold: float | None = None
-) -> dict[str, float]:
-    """Returns all metrics of predicted distributions against true ones, by name.
-
-    Args:
-        true: (N, n) floats.
-        predicted: (N, n) floats.
-        scale: what the bins stand for.
-        threshold: of the accuracy; None for the scale's own.
-    """
-    true_means, predicted_means = mean_score(true, scale), mean_score(predicted, scale)
-    limit = scale.threshold if threshold is None else threshold
-    return {
-        "lcc": lcc(true_means, predicted_means),
-        "srcc": srcc(true_means, predicted_means),
-        "accuracy": accuracy(true_means, predicted_means, limit),
-        "mae": mean_absolute_error(true_means, predicted_means),
-        "emd": earth_movers_distance(true, predicted),
-    }
+    return np.mean(np.abs(difference) ** r, axis=1) ** (1 / r)
 
 
 def _is_constant(values: np.ndarray) -> bool:

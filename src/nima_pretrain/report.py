@@ -82,5 +82,12 @@ def write_section(
     return page
 
 
+def markdown_table(table: pd.DataFrame) -> str:
+    """Returns a table in Markdown, floats with three digits."""
+    lines = [list(map(str, table.columns)), ["---"] * len(table.columns)]
+    lines += [[_shown(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def _shown(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)

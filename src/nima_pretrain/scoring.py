@@ -37,18 +37,33 @@ def score_photos(
         paths: the files.
         batch_size: photos that go through the network at once.
     """
+    outputs = outputs_of_photos(model, network, paths, batch_size)
+    for path, output in zip(paths, outputs, strict=True):
+        if isinstance(output, PhotoError):
+            yield Score(path, None, output.reason)
+        else:
+            yield Score(path, output)
+
+
+def outputs_of_photos(
+    model: keras.Model, network: NetworkConfig, paths: Sequence[Path], batch_size: int = 64
+) -> Iterator[np.ndarray | PhotoError]:
+    """Yields what a model says of each file, (n,) float32, or why it cannot.
+
+    Args:
+        model: one that takes photos.
+        network: size and fit of its input.
+        paths: the files.
+        batch_size: photos that go through the network at once.
+    """
     read = partial(_read, size=network.input_size, fit=network.fit)
     with ThreadPoolExecutor() as executor:
         loaded = ordered_map(executor, read, paths, ahead=2 * batch_size)
-        entries = zip(paths, loaded, strict=True)
-        while batch := list(islice(entries, batch_size)):
-            photos = [photo for _, photo in batch if isinstance(photo, np.ndarray)]
-            distributions = iter(model.predict_on_batch(np.stack(photos)) if photos else ())
-            for path, photo in batch:
-                if isinstance(photo, PhotoError):
-                    yield Score(path, None, photo.reason)
-                else:
-                    yield Score(path, next(distributions))
+        while batch := list(islice(loaded, batch_size)):
+            photos = [photo for photo in batch if isinstance(photo, np.ndarray)]
+            outputs = iter(model.predict_on_batch(np.stack(photos)) if photos else ())
+            for photo in batch:
+                yield photo if isinstance(photo, PhotoError) else next(outputs)
 
 
 def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def test_shares_are_nested_and_the_same_for_the_same_seed(ratings):
 def test_parts_are_those_of_the_file(ratings):
     sizes = [len(ratings.part(part)) for part in ("training", "validation", "test")]
     assert sizes == [20, 10, 10]
-    assert set(ratings.part("test").parts) == {"test"}
+    assert ratings.part("test").paths == ratings.paths[2::4]
 
 
 def test_lists_name_photos_with_or_without_extension(ratings):

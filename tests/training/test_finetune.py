@@ -114,7 +114,9 @@ def test_training_lowers_the_loss(ratings, start, tmp_path):
 
 def test_ratings_on_two_scales_are_refused(ratings, start, tmp_path):
     other = Ratings(ratings.paths, np.full((24, 4), 0.25, np.float32), ScoreScale(4))
-    with pytest.raises(InputError, match="Expected 3 bins in the validation ratings .* received 4"):
+    with pytest.raises(
+        InputError, match="validation ratings of 3 bins from 1 to 3, .* received 4 bins"
+    ):
         finetune(ratings, tmp_path, CONFIG, other, str(start))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -143,7 +143,12 @@ class Ratings:
     def part(self, part: str) -> "Ratings":
         """Returns the ratings that are for "training", "validation" or "test"."""
         assert part in PARTS
-        return self.rows([row for row, of_row in enumerate(self.parts) if of_row == part])
+        rows = [row for row, of_row in enumerate(self.parts) if of_row == part]
+        return self.rows(rows).without_parts()
+
+    def without_parts(self) -> "Ratings":
+        """Returns the same ratings, to be divided in another way."""
+        return replace(self, parts=())
 
     def split(self, fraction: float, seed: int) -> tuple["Ratings", "Ratings"]:
         """Returns a larger part and a fraction held out, the same for the same seed."""
@@ -178,4 +183,4 @@ def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
             f"None of the {len(names)} photos that {source} lists is rated; it starts with "
             f"{names[0]!r}, the ratings with {ratings.names[0]!r}."
         )
-    return ratings.rows(rows)
+    return ratings.rows(rows).without_parts()

@@ -183,7 +183,6 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
 def _variables(model: keras.Model) -> list[Any]:
     """All variables that the rest of a training depends on, in an order that does not change."""
-    optimizer = model.optimizer
-    optimizer.build(model.trainable_variables)
+    state = state_of(model.optimizer, model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]
-    return [*model.weights, *state_of(optimizer), *metrics]
+    return [*model.weights, *state, *metrics]

@@ -1,25 +1,27 @@
 """NIMA fine-tuning: a backbone and human ratings in, `nima.h5` out.
 
 The recipe of Pfister, Kobs and Hotho (2021): the head alone until the validation loss reaches its
-first plateau, then everything, with fresh optimisers and a rate for each part.
+first plateau, then everything, with fresh optimisers and a rate for each part. With a fixed number
+of epochs for both parts and random crops it is idealo's.
 """
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.photos import scan_photos, write_unreadable
+from nima_pretrain.data.photos import Scan, scan_photos, write_unreadable
 from nima_pretrain.data.rated import RatedBatches
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import write_json
+from nima_pretrain.files import replacing, write_json
 from nima_pretrain.losses import earth_movers_distance
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima
@@ -30,20 +32,56 @@ from nima_pretrain.networks.weights import (
     save_weights,
 )
 from nima_pretrain.training.callbacks import (
+    DecayWithSteps,
     KeepBest,
     LogLearningRates,
     Logs,
     ReduceOnPlateau,
+    StopOnPlateau,
     log_files,
+    read_log,
+)
+from nima_pretrain.training.checkpoint import (
+    Checkpoint,
+    Position,
+    SaveCheckpoints,
+    load_checkpoint,
 )
 from nima_pretrain.training.feed import Feed
-from nima_pretrain.training.optimizers import backbone_and_head_optimizer, head_optimizer
+from nima_pretrain.training.optimizers import (
+    backbone_and_head_optimizer,
+    head_optimizer,
+    learning_rates,
+)
 from nima_pretrain.training.progress import ShowProgress, counting
 
 logger = logging.getLogger(__name__)
 
+RATINGS = "ratings.csv"
+_CHECKPOINT = "checkpoint.npz"
 _BACKBONE_RATE = "backbone_learning_rate"
 _HEAD_RATE = "head_learning_rate"
+_HEAD, _EVERYTHING = 0, 1
+
+
+class Parts(NamedTuple):
+    """Readable ratings to train on and to choose the epoch by, and the check of their files."""
+
+    training: Ratings
+    validation: Ratings
+    scan: Scan
+
+    def table(self) -> pd.DataFrame:
+        """One row a photo: name, part, sha256, path, and the shares of the bins."""
+        frames = []
+        for part, ratings in (("training", self.training), ("validation", self.validation)):
+            frame = pd.DataFrame({"name": ratings.names, "part": part})
+            frame["sha256"] = [self.scan.digests[path] for path in ratings.paths]
+            frame["path"] = [str(path) for path in ratings.paths]
+            for column in range(ratings.scale.bins):
+                frame[f"p{column + 1}"] = ratings.distributions[:, column]
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
 
 
 def finetune(
@@ -62,169 +100,344 @@ def finetune(
         ratings: photos and distributions to learn from.
         run: the run directory; it exists.
         config: what to train and how.
-        validation_ratings: what the epoch is chosen by; None holds out a fraction of `ratings`.
+        validation_ratings: what the epoch is chosen by; None for those that the ratings set aside
+            for it, or else for a fraction of them.
         backbone_weights: "imagenet", "none" or a path; see `networks.weights.load_base_weights`.
         console: where a progress bar is drawn, or None.
 
     Raises:
-        InputError: ratings or weights are not what they should be.
+        InputError: ratings or weights are not what they should be, or the disk is full.
     """
-    started = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     load_base_weights(backbone, backbone_weights, config)
-    if validation_ratings is None:
-        ratings, validation_ratings = ratings.split(config.validation_fraction, config.seed)
-    if validation_ratings.scale != ratings.scale:
-        raise InputError(
-            f"Expected {ratings.scale.bins} bins in the validation ratings as in the training "
-            f"ratings, received {validation_ratings.scale.bins}."
-        )
-    ratings, validation_ratings, digests = _readable(ratings, validation_ratings, run, console)
-    model = build_nima(backbone, ratings.scale.bins, config.dropout)
-    logger.info(
-        "ratings: %d photos for training, %d for validation, %d bins; started from %s",
-        len(ratings),
-        len(validation_ratings),
-        ratings.scale.bins,
-        backbone_weights,
-    )
-    training = _feed(ratings, config, vary=True)
-    validation = _feed(validation_ratings, config, vary=False)
-    scores = ratings.scale.scores
-    side_car = SideCar(
-        kind="nima",
-        network=config.network,
-        scale=ScaleConfig(bins=len(scores), low=scores[0], high=scores[-1]),
-        training_data={
-            "photos": len(ratings),
-            "sha256": digests,
-            "backbone_weights": Path(backbone_weights).name,
-        },
-    )
-
-    def save(logs: Logs) -> None:
-        save_weights(model, run / "nima.h5", side_car.model_copy(update={"metrics": logs}))
-
-    best = KeepBest(save)
-    with training, validation:
-        fit = _Fit(model, training, validation, run, config, best, console)
-        head_epochs = fit.head(backbone)
-        epochs = fit.everything(backbone, head_epochs)
-    best.check()
-    results = {
-        "stage": "finetune",
-        "photos": {"training": len(ratings), "validation": len(validation_ratings)},
-        "head_epochs": head_epochs,
-        "epochs": epochs,
-        "best_epoch": best.epoch,
-        "metrics": best.logs,
-        "seconds": round(time.perf_counter() - started, 1),
+    parts = _readable(*_parts(ratings, validation_ratings, config), run, console)
+    with replacing(run / RATINGS) as partial:
+        parts.table().to_csv(partial, index=False)
+    about = {
+        "backbone_weights": backbone_weights,
+        "ratings_sha256": training_digest(ratings, config),
+        "unreadable": len(parts.scan.unreadable),
     }
-    write_json(run / "results.json", results)
-    return results
+    return _Finetuning(backbone, parts, run, config, about, console).run_from(Position(_HEAD))
+
+
+def resume(
+    ratings: Ratings,
+    run: Path,
+    config: FinetuneConfig,
+    validation_ratings: Ratings | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Goes on with a training that was stopped at any moment, as if it had not been.
+
+    Args:
+        ratings: those that the run was begun with.
+        run: the run directory.
+        config: that of the run.
+        validation_ratings: those that the run was begun with.
+        console: where a progress bar is drawn, or None.
+
+    Raises:
+        InputError: there is nothing to resume, or ratings or photos are not those of the run.
+    """
+    checkpoint = load_checkpoint(run / _CHECKPOINT)
+    parts = _readable(*_parts(ratings, validation_ratings, config), run, console)
+    _check_same_ratings(run / RATINGS, parts)
+    backbone = build_backbone(config.backbone, config.input_size, config.width)
+    position = checkpoint.position
+    logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
+    training = _Finetuning(backbone, parts, run, config, checkpoint.about, console)
+    return training.run_from(position, checkpoint)
+
+
+class _Finetuning:
+    """One training, from its beginning or from a checkpoint to its results.
+
+    The two parts count their epochs on: position.epoch is that of the whole.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        parts: Parts,
+        run: Path,
+        config: FinetuneConfig,
+        about: dict[str, Any],
+        console: Console | None,
+    ) -> None:
+        self._backbone = backbone
+        self._model = build_nima(backbone, parts.training.scale.bins, config.dropout, config.seed)
+        self._parts = parts
+        self._run = run
+        self._config = config
+        self._about = about
+        self._console = console
+
+    def run_from(self, start: Position, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
+        """Trains what is left to train, and returns the results of the whole."""
+        started = time.perf_counter() - start.seconds
+        self._introduce()
+        best = KeepBest(self._save, start.best_epoch, start.best_logs)
+        training = self._feed(self._parts.training, vary=True, start=start)
+        validation = self._feed(self._parts.validation)
+        with training, validation:
+            settings = (self._run, self._config, self._about, self._console)
+            fit = _Fit(self._model, training, validation, best, *settings)
+            if start.stage == _HEAD:
+                start = self._train_head(fit, start, checkpoint)
+                checkpoint = None
+            end = self._train_everything(fit, start, checkpoint)
+        best.check()
+        results = {
+            "stage": "finetune",
+            "photos": {
+                "training": len(self._parts.training),
+                "validation": len(self._parts.validation),
+                "unreadable": self._about["unreadable"],
+            },
+            "head_epochs": len(self._losses(_HEAD, end.epoch)),
+            "epochs": end.epoch,
+            "best_epoch": best.epoch,
+            "metrics": best.logs,
+            "backbone_weights": self._about["backbone_weights"],
+            "ratings_sha256": self._about["ratings_sha256"],
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+        write_json(self._run / "results.json", results)
+        (self._run / _CHECKPOINT).unlink()
+        return results
+
+    def _train_head(self, fit: "_Fit", start: Position, checkpoint: Checkpoint | None) -> Position:
+        """Trains the head on the frozen backbone, for its epochs or until the first plateau."""
+        config = self._config
+        self._backbone.trainable = False
+        patience = config.plateau_patience if config.head_epochs is None else None
+        last = config.epochs if config.head_epochs is None else config.head_epochs
+        end = fit.part(
+            head_optimizer(config),
+            LogLearningRates([_HEAD_RATE], frozen=[_BACKBONE_RATE]),
+            StopOnPlateau(patience, config.min_delta, self._losses(_HEAD, start.epoch)),
+            start,
+            min(last, config.epochs),
+            checkpoint,
+        )
+        return replace(end, stage=_EVERYTHING)
+
+    def _train_everything(
+        self, fit: "_Fit", start: Position, checkpoint: Checkpoint | None
+    ) -> Position:
+        """Trains backbone and head until validation stops gaining, or for the epochs left."""
+        config = self._config
+        self._backbone.trainable = True
+        losses = self._losses(_EVERYTHING, start.epoch)
+        stop = StopOnPlateau(config.early_stopping_patience, config.min_delta, losses)
+        if start.epoch >= config.epochs or stop.is_over:
+            return start
+        if not checkpoint:
+            logger.info("the backbone is set free after %d epochs", start.epoch)
+        head = [layer for layer in self._model.layers if layer.name.startswith("head")]
+        optimizer = backbone_and_head_optimizer([self._backbone], head, config)
+        more: list[keras.callbacks.Callback] = []
+        if config.learning_rate_decay:
+            more.append(DecayWithSteps(learning_rates(optimizer), config.learning_rate_decay))
+        if config.plateau_patience is not None:
+            plateau = (config.learning_rate_factor, config.plateau_patience, config.min_delta)
+            more.append(ReduceOnPlateau(*plateau, losses))
+        rates = LogLearningRates([_BACKBONE_RATE, _HEAD_RATE])
+        return fit.part(optimizer, rates, stop, start, config.epochs, checkpoint, *more)
+
+    def _losses(self, stage: int, epochs: int) -> list[float]:
+        """Validation losses of one part, as far as it belongs to the first epochs of the whole."""
+        is_head = stage == _HEAD
+        return [
+            float(row["val_loss"])
+            for row in read_log(self._run / "log.csv")[:epochs]
+            if (float(row[_BACKBONE_RATE]) == 0) == is_head
+        ]
+
+    def _introduce(self) -> None:
+        training, scale = self._parts.training, self._parts.training.scale
+        logger.info(
+            "ratings: %d photos for training, %d for validation, %d unreadable; %s",
+            len(training),
+            len(self._parts.validation),
+            self._about["unreadable"],
+            scale,
+        )
+        config = self._config
+        logger.info(
+            "network: %s, width %g, %d px; %s parameters; started from %s",
+            config.backbone,
+            config.width,
+            config.input_size,
+            f"{self._model.count_params():,}",
+            self._about["backbone_weights"],
+        )
+
+    def _save(self, logs: Logs) -> None:
+        training = self._parts.training
+        scores = training.scale.scores
+        side_car = SideCar(
+            kind="nima",
+            network=self._config.network,
+            scale=ScaleConfig(bins=len(scores), low=scores[0], high=scores[-1]),
+            training_data={
+                "photos": len(training),
+                "sha256": self._parts.scan.digest_of(training.paths),
+                "ratings_sha256": training.digest,
+                "backbone_weights": Path(self._about["backbone_weights"]).name,
+            },
+            metrics=logs,
+        )
+        save_weights(self._model, self._run / "nima.h5", side_car)
+
+    def _feed(self, ratings: Ratings, vary: bool = False, start: Position | None = None) -> Feed:
+        config = self._config
+        batches = RatedBatches(
+            ratings,
+            config.input_size,
+            config.fit,
+            config.batch_size,
+            config.seed,
+            config.flip,
+            vary,
+            config.crop_from,
+        )
+        if start:
+            first = start.epoch * batches.batches_per_epoch + start.step
+            batches = replace(batches, first=first)
+        size, bins = config.input_size, ratings.scale.bins
+        signature = (
+            tf.TensorSpec((None, size, size, 3), tf.uint8),
+            tf.TensorSpec((None, bins), tf.float32),
+        )
+        return Feed(batches, batches.batches_per_epoch, signature)
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """The two parts of training one model; the second goes on where the first one ended."""
+    """What both parts of a training share."""
 
     model: keras.Model
     training: Feed
     validation: Feed
+    best: KeepBest
     run: Path
     config: FinetuneConfig
-    best: KeepBest
+    about: dict[str, Any]
     console: Console | None
 
-    def head(self, backbone: keras.Model) -> int:
-        """Trains the head on the frozen backbone until the first plateau; returns its epochs."""
-        backbone.trainable = False
-        return self._fit(
-            head_optimizer(self.config),
-            LogLearningRates([_HEAD_RATE], frozen=[_BACKBONE_RATE]),
-            self.config.plateau_patience,
-            first_epoch=0,
-        )
-
-    def everything(self, backbone: keras.Model, first_epoch: int) -> int:
-        """Trains backbone and head until validation stops gaining; returns all epochs so far."""
-        if first_epoch >= self.config.epochs:
-            return first_epoch
-        backbone.trainable = True
-        logger.info("plateau after %d epochs: the backbone is set free", first_epoch)
-        head = [layer for layer in self.model.layers if layer.name.startswith("head")]
-        config = self.config
-        return self._fit(
-            backbone_and_head_optimizer([backbone], head, config),
-            LogLearningRates([_BACKBONE_RATE, _HEAD_RATE]),
-            config.early_stopping_patience,
-            first_epoch,
-            ReduceOnPlateau(config.learning_rate_factor, config.plateau_patience, config.min_delta),
-        )
-
-    def _fit(
+    def part(
         self,
         optimizer: keras.optimizers.Optimizer,
         rates: LogLearningRates,
-        patience: int,
-        first_epoch: int,
+        stop: StopOnPlateau,
+        start: Position,
+        epochs: int,
+        checkpoint: Checkpoint | None,
         *more: keras.callbacks.Callback,
-    ) -> int:
+    ) -> Position:
+        """Trains one part from a position, and returns the position at its end."""
         # Compiling makes a new train function: one traced while the backbone was frozen would
         # keep it frozen, without a message.
         self.model.compile(optimizer, loss=earth_movers_distance)
-        history = self.model.fit(
-            self.training.dataset,
-            steps_per_epoch=self.training.steps,
-            validation_data=self.validation.dataset,
-            validation_steps=self.validation.steps,
-            initial_epoch=first_epoch,
-            epochs=self.config.epochs,
-            verbose=0,
-            callbacks=[
-                rates,
-                ShowProgress(
-                    self.training, self.config.epochs, 1, ("loss", "val_loss"), self.console
-                ),
-                *log_files(self.run),
-                self.best,
-                *more,
-                keras.callbacks.EarlyStopping(
-                    patience=patience, min_delta=self.config.min_delta, verbose=0
-                ),
-            ],
+        if checkpoint:
+            checkpoint.restore(self.model)
+        save = SaveCheckpoints(
+            self.run / _CHECKPOINT,
+            start,
+            self.about,
+            self.config.checkpoint_seconds,
+            self.best,
+            checkpoint,
         )
-        return first_epoch + len(history.epoch)
+        columns = ("loss", "val_loss")
+        callbacks = [
+            rates,
+            ShowProgress(self.training, self.config.epochs, 1, columns, self.console),
+            *log_files(self.run),
+            self.best,
+            *more,
+            stop,
+            save,
+        ]
+
+        def fit(epoch: int, epochs: int, steps: int) -> None:
+            if epoch < epochs and not stop.is_over:
+                self.model.fit(
+                    self.training.dataset,
+                    steps_per_epoch=steps,
+                    validation_data=self.validation.dataset,
+                    validation_steps=self.validation.steps,
+                    initial_epoch=epoch,
+                    epochs=epochs,
+                    verbose=0,
+                    callbacks=callbacks,
+                )
+
+        first = start.epoch
+        if start.step:  # an epoch that had begun: what is left of it
+            fit(first, first + 1, self.training.steps - start.step)
+            first += 1
+        fit(first, epochs, self.training.steps)
+        return save.position
 
 
-def _readable(
-    training: Ratings, validation: Ratings, run: Path, console: Console | None
-) -> tuple[Ratings, Ratings, str]:
+def training_digest(ratings: Ratings, config: FinetuneConfig) -> str:
+    """Returns what names the ratings that a run was given and the share it was to take of them."""
+    return ratings.share(config.share, config.seed).digest
+
+
+def _parts(
+    ratings: Ratings, validation: Ratings | None, config: FinetuneConfig
+) -> tuple[Ratings, Ratings]:
+    """What to train on, only the share asked for, and what to choose the epoch by."""
+    if ratings.parts:
+        if validation is None and "validation" in ratings.parts:
+            validation = ratings.part("validation")
+        ratings = ratings.part("training")
+    if validation is None:
+        ratings, validation = ratings.split(config.validation_fraction, config.seed)
+    if not validation.scale.is_same(ratings.scale):
+        raise InputError(
+            f"Expected validation ratings of {ratings.scale}, as the training ratings have, "
+            f"received {validation.scale}."
+        )
+    if not len(ratings):
+        raise InputError("None of the ratings is for training: their split names no such part.")
+    return ratings.share(config.share, config.seed), validation
+
+
+def _readable(training: Ratings, validation: Ratings, run: Path, console: Console | None) -> Parts:
     """Leaves out the photos that cannot be read, and writes which these are."""
     rated = [*training.paths, *validation.paths]
     with counting(console, "checking photos", len(rated)) as show:
         scan = scan_photos(rated, show)
     write_unreadable(run / "unreadable.csv", scan.unreadable)
-    paths = set(scan.readable)
-    kept = training.of(paths)
-    kept_validation = validation.of(paths)
+    kept, kept_validation = training.of(scan.digests), validation.of(scan.digests)
     if not len(kept) or not len(kept_validation):
         raise InputError(
             "Expected rated photos for training and for validation, but of "
             f"{len(training)} and {len(validation)} only {len(kept)} and {len(kept_validation)} "
             f"can be read; {run / 'unreadable.csv'} says why."
         )
-    return kept, kept_validation, scan.digest_of(kept.paths)
+    return Parts(kept, kept_validation, scan)
 
 
-def _feed(ratings: Ratings, config: FinetuneConfig, vary: bool) -> Feed:
-    batches = RatedBatches(
-        ratings, config.input_size, config.fit, config.batch_size, config.seed, config.flip, vary
-    )
-    size, bins = config.input_size, ratings.scale.bins
-    signature = (
-        tf.TensorSpec((None, size, size, 3), tf.uint8),
-        tf.TensorSpec((None, bins), tf.float32),
-    )
-    return Feed(batches, batches.batches_per_epoch, signature)
+def _check_same_ratings(file: Path, parts: Parts) -> None:
+    """Makes sure that a run goes on with the ratings and photos that it was begun with."""
+    try:
+        before = pd.read_csv(file, dtype={"name": str, "part": str, "sha256": str, "path": str})
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read the ratings of the run, {file}: {error}.") from None
+    rows = [
+        set(table.drop(columns="path").round(9).itertuples(index=False, name=None))
+        for table in (before, parts.table())
+    ]
+    changed = sorted({row[0] for row in rows[0] ^ rows[1]})
+    if changed:
+        raise InputError(
+            f"The ratings or photos are not those that the run was begun with: {len(changed)} "
+            f"differ, e.g. {changed[0]!r}. Put them back, or begin a new run."
+        )

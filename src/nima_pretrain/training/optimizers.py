@@ -6,7 +6,7 @@ here by a factor of ten thousand less.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -54,6 +54,7 @@ def backbone_and_head_optimizer(
     backbone: list[keras.layers.Layer], head: list[keras.layers.Layer], config: FinetuneConfig
 ) -> keras.optimizers.Optimizer:
     """Returns two Adams with rates of their own, one for the layers of each part."""
+    head_rate = config.free_head_learning_rate or config.head_learning_rate
     with warnings.catch_warnings():
         # The addons announce their end at every import.
         warnings.simplefilter("ignore")
@@ -61,7 +62,7 @@ def backbone_and_head_optimizer(
     return MultiOptimizer(
         [
             (_adam(config.backbone_learning_rate, config.weight_decay), backbone),
-            (_adam(config.head_learning_rate, config.weight_decay), head),
+            (_adam(head_rate, config.weight_decay), head),
         ]
     )
 
@@ -77,9 +78,28 @@ def scale_learning_rates(optimizer: keras.optimizers.Optimizer, factor: float) -
         part.learning_rate.assign(part.learning_rate * factor)
 
 
-def state_of(optimizer: keras.optimizers.Optimizer) -> list[Any]:
-    """Returns all variables of an optimiser that is built: what its next step depends on."""
-    state = [*optimizer.variables, optimizer.learning_rate]
+def set_learning_rates(optimizer: keras.optimizers.Optimizer, rates: Sequence[float]) -> None:
+    """Sets the learning rate of every part of an optimiser; takes effect at the next step."""
+    for part, rate in zip(_parts(optimizer), rates, strict=True):
+        part.learning_rate.assign(rate)
+
+
+def steps_of(optimizer: keras.optimizers.Optimizer) -> int:
+    """Returns how many steps an optimiser has made."""
+    return int(_parts(optimizer)[0].iterations.numpy())
+
+
+def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> list[Any]:
+    """Returns all variables of an optimiser: what its next step depends on.
+
+    Args:
+        optimizer: it is built where it is not yet.
+        trained: the variables that it trains.
+    """
+    state = []
+    for part, names in _parts_and_names(optimizer):
+        part.build([variable for variable in trained if names is None or variable.name in names])
+        state += [*part.variables, part.learning_rate]
     if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
         # The current scale moves too, and Keras 2 shows it as a tensor only.
         state += [optimizer._loss_scale._current_loss_scale, optimizer.dynamic_counter]
@@ -93,5 +113,14 @@ def _adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimiz
 
 
 def _parts(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    return [part for part, _ in _parts_and_names(optimizer)]
+
+
+def _parts_and_names(
+    optimizer: keras.optimizers.Optimizer,
+) -> list[tuple[keras.optimizers.Optimizer, list[str] | None]]:
+    """The optimisers of a `MultiOptimizer` with the names of their variables; or the one, alone."""
     specs = getattr(optimizer, "optimizer_specs", None)
-    return [spec["optimizer"] for spec in specs] if specs else [optimizer]
+    return (
+        [(spec["optimizer"], spec["weights"]) for spec in specs] if specs else [(optimizer, None)]
+    )

@@ -18,8 +18,8 @@ from nima_pretrain.evaluation import evaluate
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.weights import load_model, read_side_car, side_car_path
 from nima_pretrain.scoring import predictions_table, score_photos
-from nima_pretrain.training.finetune import finetune
-from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training import finetune, pretrain
+from nima_pretrain.training.run import carry_on
 
 # Small enough for five minutes on two cores, from random weights: nothing is downloaded. So the
 # rate of pretraining is higher than the paper's, which starts from ImageNet weights.
@@ -60,7 +60,8 @@ def train(
 ) -> dict[str, Any]:
     """Runs all stages and returns their results, which `results.json` holds too.
 
-    Each stage has a folder of its own in the run. Beside them lie what one came for:
+    Each stage has a folder of its own in the run. What is finished there is taken as it is, and
+    what was stopped goes on. Beside them lie what one came for:
     `backbone.h5`, `nima.h5`, `predictions.csv` with the scores of the photos, `results.json`.
 
     Args:
@@ -75,19 +76,22 @@ def train(
     """
     started = time.perf_counter()
     first, second = run / "pretrain", run / "finetune"
-    for stage in (first, second):
-        stage.mkdir()
-    pretraining = pretrain(
-        inputs.photos, first, config.pretrain, base_weights, inputs.lists, console
+    photos, ratings, validation = inputs.photos, inputs.ratings, inputs.validation_ratings
+    backbone = str(run / "backbone.h5")
+    pretraining = carry_on(
+        first,
+        config.pretrain,
+        lambda: pretrain.pretrain(
+            photos, first, config.pretrain, base_weights, inputs.lists, console
+        ),
+        lambda: pretrain.resume(photos, first, config.pretrain, console),
     )
     _copy_weights(first / "backbone.h5", run)
-    finetuning = finetune(
-        inputs.ratings,
+    finetuning = carry_on(
         second,
         config.finetune,
-        inputs.validation_ratings,
-        str(run / "backbone.h5"),
-        console,
+        lambda: finetune.finetune(ratings, second, config.finetune, validation, backbone, console),
+        lambda: finetune.resume(ratings, second, config.finetune, validation, console),
     )
     _copy_weights(second / "nima.h5", run)
 

@@ -5,13 +5,15 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from nima_pretrain import __version__
-from nima_pretrain.config import Config
+from nima_pretrain.config import Config, load_config
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import write_json
+from nima_pretrain.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ _BEFORE_THE_FIRST_STEP = (
     "environment.json",
     "unreadable.csv",
     "photos.csv",
+    "ratings.csv",
     "views.png",
     "tensorboard",
 )
@@ -40,12 +43,7 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
     Raises:
         InputError: something is there already and is not to be overwritten, or is not a run.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        if not (path / "environment.json").is_file():
-            raise InputError(
-                f"Expected a new folder for the run, but {path} exists and is not a run. "
-                "Choose another --run."
-            )
+    if _is_there(path):
         begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
         if begun and not overwrite:
             was_stopped = (path / "checkpoint.npz").is_file()
@@ -55,10 +53,17 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
                 + "or pass --overwrite to delete it."
             )
         shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    write_json(path / "environment.json", _environment())
-    write_json(path / "config.json", config.model_dump(mode="json"))
-    return path
+    return _describe(path, config)
+
+
+def enter_run(path: Path, config: Config) -> Path:
+    """Creates a run directory, or goes into one that is there, for a config that may grow.
+
+    Raises:
+        InputError: something that is not a run is there.
+    """
+    _is_there(path)
+    return _describe(path, config)
 
 
 def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
@@ -75,6 +80,54 @@ def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
             f"The run {path} was begun with {differences}. Resume it with what it was begun "
             "with, or choose another --run."
         )
+
+
+def carry_on(
+    path: Path,
+    config: Config,
+    begin: Callable[[], dict[str, Any]],
+    go_on: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """Returns the results of a run: those it has, or those of what is left of it, or of all of it.
+
+    Args:
+        path: the run directory; it may exist.
+        config: of the run.
+        begin: what to do in a new run directory.
+        go_on: what to do in that of a run that was stopped.
+
+    Raises:
+        InputError: a run of another config is there.
+    """
+    was_begun = (path / "config.json").is_file()
+    has_results = was_begun and (path / "results.json").is_file()
+    can_go_on = was_begun and (path / "checkpoint.npz").is_file()
+    if has_results or can_go_on:
+        check_same_run(path, load_config(type(config), path / "config.json"), config)
+    if has_results:
+        return dict(read_json(path / "results.json", "results"))
+    if can_go_on:
+        return go_on()
+    create_run(path, config, overwrite=was_begun)
+    return begin()
+
+
+def _is_there(path: Path) -> bool:
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return False
+    if not (path / "environment.json").is_file():
+        raise InputError(
+            f"Expected a new folder for the run, but {path} exists and is not a run. "
+            "Choose another --run."
+        )
+    return True
+
+
+def _describe(path: Path, config: Config) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "environment.json", _environment())
+    write_json(path / "config.json", config.model_dump(mode="json"))
+    return path
 
 
 def _environment() -> dict[str, object]:

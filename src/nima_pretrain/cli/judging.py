@@ -1,0 +1,103 @@
+"""Commands that judge: the data before training, and models after it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nima_pretrain.cli.options import (
+    ImagesFolder,
+    Name,
+    RatingsFile,
+    Scale,
+    TestList,
+    listed_in,
+    load_rated,
+    start_tensorflow,
+)
+from nima_pretrain.console import (
+    console,
+    print_evaluation,
+    print_study,
+)
+from nima_pretrain.errors import InputError
+
+
+def evaluate(
+    weights: Annotated[Path, typer.Argument(help="A nima.h5, with its side-car beside it.")],
+    ratings: RatingsFile,
+    images: ImagesFolder,
+    scale: Scale = None,
+    part: Annotated[
+        Literal["all", "training", "validation", "test"] | None,
+        typer.Option(help="Of ratings with a split. Default: test."),
+    ] = None,
+    test_list: TestList = None,
+    name: Name = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The results as JSON, too.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="One row a photo as CSV, too."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Mean above which a photo is good. Default: 5 on 1..10, else midway."),
+    ] = None,
+) -> None:
+    """Compare a model's scores with human ratings."""
+    if part and test_list:
+        raise InputError("Expected --part or --test-list, received both.")
+    start_tensorflow()
+    from nima_pretrain import evaluation
+    from nima_pretrain.files import replacing, write_json
+    from nima_pretrain.networks.weights import load_model, read_side_car
+
+    side_car = read_side_car(weights, "nima")
+    rated = listed_in(load_rated(ratings, images, scale), test_list)
+    if part is None and "test" in rated.parts:
+        part = "test"
+    if part and part != "all":
+        if part not in rated.parts:
+            raise InputError(f"Expected photos for {part} in {ratings}, but its split has none.")
+        rated = rated.part(part)
+    found = evaluation.evaluate(load_model(weights), side_car, rated, threshold)
+    label = name or "-".join([ratings.stem, *([part] if part else [])])
+    folder = evaluation.write_evaluation(found, weights.parent, label)
+    if output:
+        write_json(output, found.results)
+    if predictions:
+        with replacing(predictions) as partial:
+            found.table.to_csv(partial, index=False)
+    print_evaluation(found.results, label)
+    print(folder)
+
+
+def study(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run's folder, or a pretext.h5 or nima.h5 in one."),
+    ],
+    photos: Annotated[Path, typer.Option("--photos", metavar="DIR", help="Folder of photos.")],
+    part: Annotated[
+        Literal["held-out", "validation", "test"],
+        typer.Option(help="Which photos, as the run's photos.csv says."),
+    ] = "held-out",
+    bank: Annotated[
+        Literal["paper", "repaired"], typer.Option(help="The views that a nima.h5 is shown.")
+    ] = "paper",
+) -> None:
+    """Show what a model has learned: how its outputs answer to distortions of new photos."""
+    known = [model / name for name in ("pretext.h5", "nima.h5")] if model.is_dir() else [model]
+    files = [file for file in known if file.is_file()]
+    if not files:
+        raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
+    start_tensorflow()
+    from nima_pretrain.study.study import study as study_model
+
+    for file in files:
+        results = study_model(file, photos, part, bank, console=console())
+        print_study(results, file.name)
+        print(results["folder"])
+        print(results["report"])

@@ -1,0 +1,248 @@
+"""Commands that train: the whole road, its stages, and a grid of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nima_pretrain.cli.options import (
+    BackboneWeights,
+    BaseWeights,
+    ConfigFile,
+    ImagesFolder,
+    Overrides,
+    Overwrite,
+    RatingsFile,
+    Resume,
+    Run,
+    Scale,
+    TestList,
+    TrainingList,
+    ValidationList,
+    listed_in,
+    load_rated,
+    split_files,
+    start_tensorflow,
+)
+from nima_pretrain.console import (
+    console,
+    print_evaluation,
+    print_finetuning,
+    print_pretraining,
+    print_results,
+)
+from nima_pretrain.errors import InputError
+
+
+def train(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of photos; left out, the demo runs on embedded ones."),
+    ] = None,
+    ratings: Annotated[
+        Path | None,
+        typer.Option("--ratings", metavar="FILE", help="Ratings to learn from."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="Folder of the rated images."),
+    ] = None,
+    validation_ratings: Annotated[
+        Path | None,
+        typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
+    ] = None,
+    test_ratings: Annotated[
+        Path | None,
+        typer.Option("--test-ratings", metavar="FILE", help="Ratings to evaluate on."),
+    ] = None,
+    scale: Scale = None,
+    run: Run = Path("runs/demo"),
+    base_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--base-weights",
+            metavar="imagenet|none|PATH",
+            help="What pretraining starts from. Default: imagenet; the demo: none.",
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    training_list: TrainingList = None,
+    validation_list: ValidationList = None,
+    test_list: TestList = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+) -> None:
+    """The whole road: pretrain on photos, fine-tune on ratings, evaluate, score the photos.
+
+    Without arguments it runs a small demo on photographs that installed packages carry, with
+    synthetic ratings.
+    """
+    from nima_pretrain.config import TrainConfig, load_config
+
+    is_demo = photos is None
+    given = {"--ratings": ratings, "--images": images, "--test-ratings": test_ratings}
+    missing = [option for option, value in given.items() if value is None]
+    if is_demo and len(missing) < len(given):
+        raise InputError("Expected a folder of PHOTOS beside the ratings, received none.")
+    if not is_demo and missing:
+        raise InputError(
+            f"Expected {', '.join(missing)} beside the photos: the whole road ends in fine-tuning "
+            "and evaluation on human ratings. To pretrain alone, use `nima-pretrain pretrain`."
+        )
+    _check_not_both(resume, overwrite)
+    lists = split_files(training_list, validation_list, test_list)
+    start_tensorflow()
+    from nima_pretrain.training import road
+    from nima_pretrain.training.run import check_same_run, create_run
+
+    before = load_config(TrainConfig, run / "config.json") if resume else None
+    base = before or (road.DEMO_CONFIG if is_demo else None)
+    resolved = load_config(TrainConfig, config, set_ or (), base)
+    if is_demo:
+        if before:
+            check_same_run(run, before, resolved)
+        else:
+            create_run(run, resolved, overwrite)
+        inputs = road.demo_inputs(run, resolved)
+    else:
+        assert photos and ratings and images and test_ratings
+        inputs = road.RoadInputs(
+            photos,
+            load_rated(ratings, images, scale),
+            load_rated(validation_ratings, images, scale) if validation_ratings else None,
+            load_rated(test_ratings, images, scale),
+            lists,
+        )
+        if before:
+            check_same_run(run, before, resolved)
+        else:
+            create_run(run, resolved, overwrite)
+    start = base_weights or ("none" if is_demo else "imagenet")
+    results = road.train(inputs, run, resolved, start, console())
+    kind = "synthetic ratings" if is_demo else "human ratings"
+    print_pretraining(results["pretrain"])
+    print_evaluation(results["evaluation"], kind)
+    for name in ("results.json", "predictions.csv", "backbone.h5", "nima.h5"):
+        print(run / name)
+    if is_demo:
+        print(
+            "These numbers prove the road, not the method: quarters of seven photographs, "
+            "synthetic ratings."
+        )
+
+
+def pretrain(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos, searched recursively.")],
+    run: Run,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    base_weights: BaseWeights = "imagenet",
+    training_list: TrainingList = None,
+    validation_list: ValidationList = None,
+    test_list: TestList = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+) -> None:
+    """Learn from photos without labels: rank distorted versions, name or measure the distortion."""
+    from nima_pretrain.config import PretrainConfig, load_config
+
+    _check_not_both(resume, overwrite)
+    before = load_config(PretrainConfig, run / "config.json") if resume else None
+    resolved = load_config(PretrainConfig, config, set_ or (), before)
+    lists = split_files(training_list, validation_list, test_list)
+    start_tensorflow()
+    from nima_pretrain.training import pretrain as stage
+    from nima_pretrain.training.run import check_same_run, create_run
+
+    if before:
+        check_same_run(run, before, resolved)
+        results = stage.resume(photos, run, resolved, console())
+    else:
+        create_run(run, resolved, overwrite)
+        results = stage.pretrain(photos, run, resolved, base_weights, lists, console())
+    print_pretraining(results)
+    for name in ("results.json", "log.csv", "pretext.h5", "backbone.h5"):
+        print(run / name)
+
+
+def finetune(
+    ratings: RatingsFile,
+    images: ImagesFolder,
+    run: Run,
+    validation_ratings: Annotated[
+        Path | None,
+        typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
+    ] = None,
+    backbone: BackboneWeights = "imagenet",
+    scale: Scale = None,
+    share: Annotated[
+        float | None,
+        typer.Option(metavar="0..1", help="Learn from a fixed part of the training ratings."),
+    ] = None,
+    training_list: TrainingList = None,
+    validation_list: ValidationList = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+) -> None:
+    """Learn from human ratings: train a NIMA model, the head first, then everything."""
+    from nima_pretrain.config import FinetuneConfig, load_config
+
+    _check_not_both(resume, overwrite)
+    before = load_config(FinetuneConfig, run / "config.json") if resume else None
+    overrides = [*(set_ or ()), *([f"share={share}"] if share is not None else [])]
+    resolved = load_config(FinetuneConfig, config, overrides, before)
+    if validation_list and validation_ratings:
+        raise InputError("Expected --validation-list or --validation-ratings, received both.")
+    start_tensorflow()
+    from nima_pretrain.training import finetune as stage
+    from nima_pretrain.training.run import check_same_run, create_run
+
+    rated = load_rated(ratings, images, scale)
+    validation = load_rated(validation_ratings, images, scale) if validation_ratings else None
+    if validation_list:
+        validation = listed_in(rated, validation_list)
+    rated = listed_in(rated, training_list)
+    if before:
+        check_same_run(run, before, resolved)
+        results = stage.resume(rated, run, resolved, validation, console())
+    else:
+        create_run(run, resolved, overwrite)
+        results = stage.finetune(rated, run, resolved, validation, backbone, console())
+    print_finetuning(results)
+    for name in ("results.json", "log.csv", "nima.h5"):
+        print(run / name)
+
+
+def reproduce(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="JSON: data, starts, shares.")],
+    run: Run,
+    set_: Overrides = None,
+) -> None:
+    """Train and compare a grid of starts, shares and seeds, as in the paper's Table 2.
+
+    What is finished stays: stop it, extend the config, run it again.
+    """
+    from nima_pretrain.config import ReproduceConfig, load_config
+
+    resolved = load_config(ReproduceConfig, config, set_ or ())
+    start_tensorflow()
+    from nima_pretrain.reproduction.grid import folds_of, load, run_grid
+    from nima_pretrain.reproduction.results import Grid, write_results
+    from nima_pretrain.training.run import enter_run
+
+    ratings = load(resolved.data)
+    folds = folds_of(resolved, ratings)
+    enter_run(run, resolved)
+    run_grid(run, resolved, folds, console())
+    results = write_results(Grid(run, resolved, ratings, folds), console())
+    print_results(results, resolved.baseline)
+    for name in ("results.json", "results.md", "report.html"):
+        print(run / name)
+
+
+def _check_not_both(resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")

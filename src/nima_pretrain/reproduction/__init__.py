@@ -1,0 +1,1 @@
+"""The paper's experiments on anybody's photos and ratings, as one command."""
