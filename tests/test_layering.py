@@ -12,12 +12,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up. A module may import from its own floor and from those below.
 FLOORS = (
-    {"errors", "files", "config", "startup"},
+    {"errors", "files", "config", "startup", "progress"},
     {"distortions"},
     {"data"},
     {"losses", "layers", "tasks", "metrics"},
     {"networks"},
-    {"scoring", "figures", "report", "contact_sheet", "significance"},
+    {"scoring", "figures", "report", "contact_sheet", "significance", "checking"},
     {"training", "evaluation", "comparison", "probe", "study"},
     {"reproduction"},
     {"cli", "console"},

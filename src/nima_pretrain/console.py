@@ -94,10 +94,42 @@ def print_evaluation(results: dict[str, Any], ratings: str) -> None:
     print_table(title, ["", *_METRICS.values()], rows)
 
 
+def print_check(check: Any) -> None:
+    """Prints what `checking.check_data` returned."""
+    rows = [list(map(str, row)) for row in check.counts.itertuples(index=False)]
+    print_table(f"Ratings of {check.scale}", ["part", "entries", "usable", "readable images"], rows)
+    most = max(check.histogram["photos"].max(), 1)
+    rows = [
+        [
+            f"{row.low:.3g} to {row.high:.3g}",
+            str(row.photos),
+            "\u2588" * round(40 * row.photos / most),
+        ]
+        for row in check.histogram.itertuples()
+    ]
+    print_table("Mean scores", ["score", "photos", ""], rows, left=("score", ""))
+    constant = check.constant
+    figures = [constant.accuracy, constant.balanced_accuracy, constant.mae]
+    emd = _number(constant.emd) if check.of_votes else "- (means alone)"
+    columns = ["", f"accuracy (above {check.threshold:g})", "balanced accuracy", "MAE", "EMD"]
+    print_table("A constant would do", columns, [["the mean", *map(_number, figures), emd]])
+    if check.problems.empty:
+        print("No problems found.")
+        return
+    counts = check.problems["problem"].value_counts()
+    examples = check.problems.drop_duplicates("problem").set_index("problem")
+    rows = [
+        [name, str(number), " ".join(filter(None, examples.loc[name, ["place", "image_id"]]))]
+        for name, number in counts.items()
+    ]
+    print_table("Problems", ["problem", "number", "for example"], rows)
+
+
 def print_results(results: dict[str, Any], baseline: str) -> None:
     """Prints what `reproduction.write_results` or the comparison of runs returned."""
-    rows = [[row["name"], *(_number(row[name]) for name in _METRICS)] for row in results["metrics"]]
-    print_table(f"{results['photos']} photos", ["", *_METRICS.values()], rows)
+    shown = {name: _METRICS[name] for name in ("lcc", "srcc", "accuracy", "mae", "emd")}
+    rows = [[row["name"], *(_number(row[name]) for name in shown)] for row in results["metrics"]]
+    print_table(f"{results['photos']} photos", ["", *shown.values()], rows)
     rows = [
         [
             row["name"],
@@ -126,14 +158,17 @@ def print_study(results: dict[str, Any], weights: str) -> None:
     print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
 
 
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Prints a table, the first column to the left, the others to the right."""
+def print_table(
+    title: str, columns: list[str], rows: list[list[str]], left: Sequence[str] = ()
+) -> None:
+    """Prints a table, the first column and those in `left` to the left, the others to the right."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        is_left = not number or column in left
+        table.add_column(column, justify="left" if is_left else "right")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
@@ -144,4 +179,4 @@ def _interval(interval: Sequence[float] | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"

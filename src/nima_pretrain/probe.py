@@ -11,8 +11,8 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.weights import load_base_weights
+from nima_pretrain.progress import counting
 from nima_pretrain.scoring import outputs_of_photos
-from nima_pretrain.training.progress import counting
 
 _PENALTIES = 10.0 ** np.arange(-1, 7.01, 0.5)
 

@@ -17,10 +17,45 @@ from nima_pretrain.cli.options import (
 )
 from nima_pretrain.console import (
     console,
+    print_check,
     print_evaluation,
+    print_results,
     print_study,
+    start_logging,
 )
 from nima_pretrain.errors import InputError
+
+
+def check_data(
+    ratings: RatingsFile,
+    images: ImagesFolder,
+    validation_ratings: Annotated[
+        Path | None, typer.Option("--validation-ratings", metavar="FILE", help="Checked too.")
+    ] = None,
+    test_ratings: Annotated[
+        Path | None, typer.Option("--test-ratings", metavar="FILE", help="Checked too.")
+    ] = None,
+    scale: Scale = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="All problems as CSV.")
+    ] = None,
+) -> None:
+    """Find what is wrong with ratings and their images; exit code 1 if there is something."""
+    start_logging()
+    from nima_pretrain.checking import check_data as check
+    from nima_pretrain.data.ratings import parse_scale
+    from nima_pretrain.files import replacing
+
+    given = {"training": ratings, "validation": validation_ratings, "test": test_ratings}
+    files = {part: file for part, file in given.items() if file}
+    found = check(files, images, parse_scale(scale) if scale else None, console())
+    print_check(found)
+    if output:
+        with replacing(output) as partial:
+            found.problems.to_csv(partial, index=False)
+        print(output)
+    if len(found.problems):
+        raise typer.Exit(1)
 
 
 def evaluate(
@@ -72,6 +107,42 @@ def evaluate(
             found.table.to_csv(partial, index=False)
     print_evaluation(found.results, label)
     print(folder)
+
+
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="[NAME=]RUN...", help="Runs that were evaluated.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Where tables and figures go.")
+    ],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the others are tested against.")
+    ] = None,
+    evaluation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which ratings, if there are several.")
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option(help="Compare with ridge regression on frozen features, too.")
+    ] = True,
+) -> None:
+    """Compare runs on the same ratings: intervals of the differences, tests, a ridge probe."""
+    named: dict[str, Path] = {}
+    for run in runs:
+        name, equals, path = run.partition("=")
+        name, folder = (name, Path(path)) if equals else (Path(run).name, Path(run))
+        if not folder.is_dir():
+            raise InputError(f"Expected the folder of a run, but {folder} does not exist.")
+        if name in named:
+            raise InputError(f"Two runs are called {name!r}. Name them: {name}-2={folder}.")
+        named[name] = folder
+    start_tensorflow()
+    from nima_pretrain.reproduction.runs import compare_runs
+
+    results = compare_runs(named, output, baseline, evaluation, probe, console())
+    print_results(results, results["baseline"])
+    for file in ("results.md", "report.html", "results.json"):
+        print(output / file)
 
 
 def study(

@@ -1,7 +1,7 @@
 """What a grid has shown: tables in CSV and Markdown, figures, a report."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from nima_pretrain.comparison import LABELS, Entry, compare, readable
+from nima_pretrain.comparison import ALPHA, LABELS, Comparison, Entry, compare, readable
 from nima_pretrain.config import ReproduceConfig
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.evaluation import evaluations_of, read_predictions, scored_of
@@ -18,12 +18,9 @@ from nima_pretrain.figures import (
     draw_differences,
     draw_learning_curves,
     draw_predictions,
-    save_figure,
 )
-from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import ScoredPhotos, mean_score
 from nima_pretrain.probe import frozen_features, probe_predictions
-from nima_pretrain.report import Figure, Table, markdown_table, write_section
 from nima_pretrain.reproduction.grid import (
     TEST,
     Cell,
@@ -32,11 +29,41 @@ from nima_pretrain.reproduction.grid import (
     results_of,
     weights_of,
 )
+from nima_pretrain.reproduction.pages import Pages, records
 
 logger = logging.getLogger(__name__)
 
 _DRAWN = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae", "emd")}
 _BY_SHARE = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae")}
+
+
+def write_comparison(
+    pages: Pages, compared: Comparison, epochs: Sequence[float], baseline: str, about: str
+) -> dict[str, Any]:
+    """Adds the tables of a comparison to pages, and returns them as JSON knows them.
+
+    Args:
+        pages: where they go.
+        compared: the comparison.
+        epochs: until early stopping, of its first entries.
+        baseline: its baseline.
+        about: what is compared.
+    """
+    metrics = compared.metrics.copy()
+    metrics.insert(1, "epochs", pd.Series(epochs, dtype=float).reindex(metrics.index))
+    pages.table(
+        "metrics", metrics, f"{about} Epochs until early stopping; 95 % bootstrap intervals."
+    )
+    pages.table(
+        "differences",
+        compared.differences,
+        f"Differences to {baseline} with 95 % intervals by paired bootstrap; p of the one-sided "
+        "Wilcoxon test that absolute errors are smaller, corrected for "
+        f"{len(compared.differences)} tests (Bonferroni), significant below {ALPHA:g}.",
+    )
+    figure = draw_differences(compared.differences, _DRAWN, baseline)
+    pages.figure("differences", figure, f"Differences to {baseline}.")
+    return {"metrics": records(metrics), "differences": records(compared.differences)}
 
 
 class Grid:
@@ -98,9 +125,10 @@ class Grid:
         return [name for name in self.config.starts if self.cells_of(name, self.whole)]
 
     def probe(self, start: str, console: Console | None = None) -> Entry:
-        """A ridge probe on the frozen features of a start, fitted on each fold's training photos.
+        """A ridge probe on the frozen features of a start.
 
-        It needs nobody to choose an epoch, but gets no photos more than fine-tuning trains on.
+        It has no epoch to choose, so it is fitted on the photos for validation too: on all that
+        fine-tuning has had.
         """
         paths, names = self.ratings.paths, self.ratings.names
         weights = weights_of(self.run, self.config, start)
@@ -108,7 +136,8 @@ class Grid:
         row_of = {name: row for row, name in enumerate(names)}
         predicted: dict[str, float] = {}
         for fold in self.folds:
-            training = [row_of[name] for name in fold.training.names]
+            fitted = (*fold.training.names, *fold.validation.names)
+            training = [row_of[name] for name in fitted]
             testing = [row_of[name] for name in fold.test.names]
             values = probe_predictions(features, self.ratings, training, testing)
             predicted.update(zip(fold.test.names, values, strict=True))
@@ -141,69 +170,53 @@ def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
         grid: finished.
         console: where a progress bar is drawn, or None.
     """
-    write = _Writer(grid.run)
+    pages = Pages(grid.run)
     entries = [grid.entry(start, grid.whole) for start in grid.starts]
     probes = [grid.probe(start, console) for start in grid.starts] if grid.config.probe else []
     compared = compare([*entries, *probes, grid.constant()], grid.config.baseline, grid.threshold)
-    epochs = pd.DataFrame([grid.epochs(start, grid.whole) for start in grid.starts])
-    metrics = compared.metrics.copy()
-    metrics.insert(1, "epochs", epochs["epochs"].reindex(metrics.index))
+    epochs = [grid.epochs(start, grid.whole)["epochs"] for start in grid.starts]
     count = len(entries[0].errors)
-    write.table(
-        "metrics",
-        metrics,
+    results = write_comparison(
+        pages,
+        compared,
+        epochs,
+        grid.config.baseline,
         f"Starts on {100 * grid.whole:g} % of the ratings, {count} photos, each predicted by a "
-        "model that was not trained on it. Epochs until early stopping; 95 % bootstrap intervals.",
-    )
-    write.table(
-        "differences",
-        compared.differences,
-        f"Differences to {grid.config.baseline} with 95 % intervals by paired bootstrap; p of the "
-        "one-sided Wilcoxon test that absolute errors are smaller, corrected for "
-        f"{len(compared.differences)} tests (Bonferroni), significant below .01.",
-    )
-    write.figure(
-        "differences",
-        draw_differences(compared.differences, _DRAWN, grid.config.baseline),
-        f"Differences to {grid.config.baseline}.",
+        "model that was not trained on it.",
     )
     if probes:
-        _write_probes(grid, entries, probes, write)
+        _write_probes(grid, entries, probes, pages)
     for name in grid.config.transfer:
         of_transfer = compare(
             [grid.transferred(start, name) for start in grid.starts],
             grid.config.baseline,
             grid.threshold,
         )
-        write.table(f"transfer-{name}", of_transfer.metrics, f"The same models on {name}.")
+        pages.table(f"transfer-{name}", of_transfer.metrics, f"The same models on {name}.")
     shares = _by_share(grid)
     if shares["share"].nunique() > 1:
-        write.table("shares", shares, "By the share of the training ratings.", _share_text)
-        write.figure("shares", draw_by_share(shares, _BY_SHARE), "Metrics by share (figure 3).")
+        pages.table("shares", shares, "By the share of the training ratings.", _share_text)
+        pages.figure("shares", draw_by_share(shares, _BY_SHARE), "Metrics by share (figure 3).")
         epochs_by_share = draw_by_share(shares, {"epochs": "epochs until early stopping"})
-        write.figure("epochs", epochs_by_share, "Epochs until early stopping by share (figure 5).")
-    write.figure("learning_curves", _learning_curves(grid), "Validation loss by epoch, each fold.")
+        pages.figure("epochs", epochs_by_share, "Epochs until early stopping by share (figure 5).")
+    pages.figure("learning_curves", _learning_curves(grid), "Validation loss by epoch, each fold.")
     first = grid.config.seeds[0]
     tables = {start: grid.predictions(start, grid.whole, first, TEST) for start in grid.starts}
-    write.figure("predictions", draw_predictions(tables), "Predicted against true means.")
-    results = {
+    pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
+    more = {
         "photos": count,
         "ratings_sha256": grid.ratings.digest,
-        "metrics": _records(metrics),
-        "differences": _records(compared.differences),
         "seconds": _seconds(grid),
     }
-    write_json(grid.run / "results.json", results)
-    page = write.finish("Results")
-    return results | {"report": str(page), "markdown": str(grid.run / "results.md")}
+    return pages.finish("Results", results | more)
 
 
-def _write_probes(grid: Grid, entries: list[Entry], probes: list[Entry], write: "_Writer") -> None:
+def _write_probes(grid: Grid, entries: list[Entry], probes: list[Entry], pages: Pages) -> None:
     rows = []
     for entry, probe in zip(entries, probes, strict=True):
         compared = compare([probe, entry], probe.name, grid.threshold)
         rows.append(compared.differences.assign(name=f"{entry.name}, fine-tuned"))
-    write.table(
+    pages.table(
         "probes",
         pd.concat(rows, ignore_index=True),
         "Fine-tuning minus the ridge probe on the frozen features of the same start; each test by "
@@ -248,47 +261,3 @@ def _seconds(grid: Grid) -> dict[str, float]:
         "pretraining": sum(results_of(grid.run / "starts" / x)["seconds"] for x in starts),
         "fine-tuning": sum(results_of(cell.folder(grid.run))["seconds"] for cell in grid.cells),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON knows them: no NaN."""
-    rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-class _Writer:
-    """Writes tables and figures, and remembers what belongs on the pages."""
-
-    def __init__(self, run: Path) -> None:
-        self._run = run
-        self._parts: list[Figure | Table] = []
-        self._markdown: list[str] = []
-
-    def table(
-        self,
-        name: str,
-        table: pd.DataFrame,
-        caption: str,
-        text_of: Callable[[pd.DataFrame], pd.DataFrame] = readable,
-    ) -> None:
-        with replacing(self._run / "results" / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
-        shown = text_of(table)
-        self._parts.append(Table(shown, caption))
-        self._markdown.append(f"{caption}\n\n{markdown_table(shown)}")
-
-    def figure(self, name: str, figure: Any, caption: str) -> None:
-        png = self._run / "results" / f"{name}.png"
-        save_figure(figure, png)
-        self._parts.append(Figure(png, caption))
-        self._markdown.append(f"![{caption}](results/{name}.png)")
-
-    def finish(self, title: str) -> Path:
-        """Writes `results.md` and the report, and returns the path of the latter."""
-        with replacing(self._run / "results.md") as partial:
-            partial.write_text("\n\n".join([f"# {title}", *self._markdown]) + "\n")
-        return write_section(self._run, "results", title, "", self._parts)

@@ -18,10 +18,10 @@ from nima_pretrain.distortions import Aspect, DistortionBank, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.networks.weights import load_model, read_side_car
+from nima_pretrain.progress import counting
 from nima_pretrain.report import Figure, Table, write_section
 from nima_pretrain.study import figures, tables
 from nima_pretrain.study.outputs import Outputs, outputs_of_pretext, outputs_of_scorer
-from nima_pretrain.training.progress import counting
 
 logger = logging.getLogger(__name__)
 

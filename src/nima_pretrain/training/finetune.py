@@ -31,6 +31,7 @@ from nima_pretrain.networks.weights import (
     load_base_weights,
     save_weights,
 )
+from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
     DecayWithSteps,
     KeepBest,
@@ -53,7 +54,7 @@ from nima_pretrain.training.optimizers import (
     head_optimizer,
     learning_rates,
 )
-from nima_pretrain.training.progress import ShowProgress, counting
+from nima_pretrain.training.progress import ShowProgress
 
 logger = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
 from nima_pretrain.networks.pretext import PretextModel, build_pretext_model
 from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
+from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
     DecayLearningRate,
     KeepBest,
@@ -45,7 +46,7 @@ from nima_pretrain.training.checkpoint import (
 from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
 from nima_pretrain.training.feed import Feed
 from nima_pretrain.training.optimizers import pretext_optimizer
-from nima_pretrain.training.progress import ShowProgress, counting
+from nima_pretrain.training.progress import ShowProgress
 
 logger = logging.getLogger(__name__)
 

@@ -1,35 +1,18 @@
-"""What a person sees while they wait."""
+"""What a person sees while a network trains."""
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import keras
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn
 
+from nima_pretrain.progress import bar
 from nima_pretrain.training.callbacks import Logs
 from nima_pretrain.training.feed import Feed
 
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def counting(
-    console: Console | None, description: str, total: int | None
-) -> Iterator[Callable[[int], None]]:
-    """Shows a bar as long as the context lasts; yields what is called with the number done."""
-    with _bar(console) as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 class ShowProgress(keras.callbacks.Callback):
@@ -52,7 +35,7 @@ class ShowProgress(keras.callbacks.Callback):
         self._images_per_item = images_per_item
         self._shown = shown
         rate = TextColumn("{task.fields[rate]:.0f} images/s, waiting {task.fields[waiting]:.0%}")
-        self._progress = _bar(console, rate)
+        self._progress = bar(console, rate)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._progress.start()
@@ -90,16 +73,3 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._progress.stop()
-
-
-def _bar(console: Console | None, *columns: ProgressColumn) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
-        transient=True,
-    )

@@ -14,7 +14,7 @@ from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.samples import write_embedded_quarters, write_synthetic_ratings
 from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.evaluation import evaluate
+from nima_pretrain.evaluation import evaluate, write_evaluation
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.weights import load_model, read_side_car, side_car_path
 from nima_pretrain.scoring import predictions_table, score_photos
@@ -98,6 +98,7 @@ def train(
     side_car = read_side_car(run / "nima.h5")
     model = load_model(run / "nima.h5")
     evaluation = evaluate(model, side_car, inputs.test_ratings)
+    write_evaluation(evaluation, second, "test")
     paths = find_photos(inputs.photos)
     scores = list(score_photos(model, side_car.network, paths))
     with replacing(run / "predictions.csv") as partial:

@@ -1,0 +1,123 @@
+"""Any runs beside each other, as far as they were evaluated on the same ratings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from nima_pretrain.comparison import Entry, compare
+from nima_pretrain.config import FinetuneConfig, load_config
+from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation import evaluations_of, read_predictions, scored_of
+from nima_pretrain.figures import draw_learning_curves, draw_predictions
+from nima_pretrain.files import read_json
+from nima_pretrain.metrics import ScoredPhotos
+from nima_pretrain.networks.weights import read_side_car
+from nima_pretrain.probe import frozen_features, ridge_probe
+from nima_pretrain.reproduction.pages import Pages
+from nima_pretrain.reproduction.results import write_comparison
+from nima_pretrain.training.finetune import RATINGS
+
+
+def compare_runs(
+    runs: Mapping[str, Path],
+    output: Path,
+    baseline: str | None = None,
+    evaluation: str | None = None,
+    with_probe: bool = True,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Compares evaluated runs, writes tables and figures, and returns the main results.
+
+    Args:
+        runs: directories of fine-tuning runs, by the names they are to have.
+        output: where `results.md`, `report.html`, `results.json` and `results/` go.
+        baseline: one of the names; None for the first.
+        evaluation: the name of the ratings; None for the one that all runs share.
+        with_probe: whether ridge probes on the frozen features of the starts are compared too.
+        console: where progress bars are drawn, or None.
+
+    Raises:
+        InputError: the runs have no evaluation in common, or not on the same ratings.
+    """
+    baseline = baseline or next(iter(runs))
+    if baseline not in runs:
+        raise InputError(f"Expected a baseline of {', '.join(runs)}, received {baseline!r}.")
+    name = _shared_evaluation(runs, evaluation)
+    folders = {run: evaluations_of(path)[name] for run, path in runs.items()}
+    results = {run: read_json(path / "results.json", "results") for run, path in folders.items()}
+    if len({result["ratings_sha256"] for result in results.values()}) > 1:
+        raise InputError(
+            f"The evaluations called {name!r} are on different ratings. Evaluate all runs on the "
+            "same ones."
+        )
+    tables = {run: read_predictions(folder).sort_index() for run, folder in folders.items()}
+    if len({tuple(table.index) for table in tables.values()}) > 1:
+        raise InputError("Some photos could be read in one evaluation only. Evaluate anew.")
+    entries = [Entry(run, (scored_of(table),)) for run, table in tables.items()]
+    if with_probe:
+        entries += _probes(runs, tables, console)
+    threshold = float(results[baseline]["threshold"])
+    compared = compare(entries, baseline, threshold)
+    epochs = [read_json(path / "results.json", "results")["epochs"] for path in runs.values()]
+    pages = Pages(output)
+    count = len(tables[baseline])
+    about = f"{len(runs)} runs on {count} photos of {name}."
+    found = write_comparison(pages, compared, epochs, baseline, about)
+    logs = {run: [pd.read_csv(path / "log.csv")] for run, path in runs.items()}
+    pages.figure("learning_curves", draw_learning_curves(logs), "Validation loss by epoch.")
+    pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
+    return pages.finish(f"Comparison on {name}", found | {"photos": count, "baseline": baseline})
+
+
+def _shared_evaluation(runs: Mapping[str, Path], wanted: str | None) -> str:
+    names = {run: set(evaluations_of(path)) for run, path in runs.items()}
+    without = [run for run, found in names.items() if not found or (wanted and wanted not in found)]
+    if without:
+        raise InputError(
+            f"{without[0]} has no evaluation{f' {wanted!r}' if wanted else ''}. First run "
+            f"`nima-pretrain evaluate {runs[without[0]]}/nima.h5 --ratings ... --images ...`."
+        )
+    shared = {wanted} if wanted else set.intersection(*names.values())
+    if len(shared) != 1:
+        found = ", ".join(sorted(shared or set.union(*names.values())))
+        raise InputError(
+            f"Expected one evaluation that all runs share, found {len(shared)} ({found}). Name it "
+            "with --evaluation."
+        )
+    return str(shared.pop())
+
+
+def _probes(
+    runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame], console: Console | None
+) -> list[Entry]:
+    """One probe for each run, on the frozen features of what the run started from.
+
+    It is fitted on the photos for training and for validation: on all that fine-tuning has had.
+    """
+    entries = []
+    for run, path in runs.items():
+        table = tables[run]
+        rated = pd.read_csv(path / RATINGS, dtype={"name": str, "path": str})
+        scores = read_side_car(path / "nima.h5", "nima").score_scale.scores
+        bins = [f"p{column + 1}" for column in range(len(scores))]
+        means = rated[bins].to_numpy(np.float64) @ scores
+        weights = str(read_json(path / "results.json", "results")["backbone_weights"])
+        config = load_config(FinetuneConfig, path / "config.json")
+        paths = [Path(file) for file in [*rated["path"], *table["path"]]]
+        features = frozen_features(weights, config.network, paths, console)
+        fitted, others = features[: len(rated)], features[len(rated) :]
+        unreadable = [file for file, row in zip(paths, features, strict=True) if np.isnan(row[0])]
+        if unreadable:
+            raise InputError(
+                f"The probe needs the photos of {path}, but cannot read {unreadable[0]} and "
+                f"{len(unreadable) - 1} others. Put them back, or pass --no-probe."
+            )
+        predicted = np.clip(ridge_probe(fitted, means, others), scores[0], scores[-1])
+        none = np.full(len(table), np.nan)
+        true = table["true_mean"].to_numpy(np.float64)
+        entries.append(Entry(f"ridge probe, {run}", (ScoredPhotos(true, predicted, none, none),)))
+    return entries
