@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nima_pretrain import losses, metrics
 from nima_pretrain.data.ratings import ScoreScale
@@ -19,8 +20,10 @@ def test_mean_and_spread_are_those_of_the_votes():
     assert metrics.score_spread(distribution[None], SCALE)[0] == pytest.approx(votes.std())
 
 
-def test_correlations_equal_plain_formulae_with_ties():
-    true, predicted = RNG.integers(0, 6, 80), RNG.integers(0, 6, 80)
+@pytest.mark.parametrize("seed", range(5))
+def test_correlations_equal_plain_formulae_and_scipy_with_ties(seed):
+    rng = np.random.default_rng(seed)
+    true, predicted = rng.integers(0, 6, 80), rng.integers(0, 6, 80)
 
     def pearson(x, y):
         x, y = x - x.mean(), y - y.mean()
@@ -29,9 +32,16 @@ def test_correlations_equal_plain_formulae_with_ties():
     def ranks(x):
         return np.array([(x < value).sum() + ((x == value).sum() + 1) / 2 for value in x])
 
+    def tau_b(x, y):
+        first, second = np.triu_indices(len(x), 1)
+        of_x, of_y = np.sign(x[first] - x[second]), np.sign(y[first] - y[second])
+        return (of_x * of_y).sum() / np.sqrt((of_x**2).sum() * (of_y**2).sum())
+
     assert metrics.lcc(true, predicted) == pytest.approx(pearson(true, predicted))
     expected = pearson(ranks(true), ranks(predicted))
     assert metrics.srcc(true, predicted) == pytest.approx(expected)
+    assert metrics.srcc(true, predicted) == pytest.approx(stats.spearmanr(true, predicted)[0])
+    assert metrics.kendall(true, predicted) == pytest.approx(tau_b(true, predicted))
 
 
 def test_accuracy_counts_good_as_above_the_threshold():
@@ -39,18 +49,43 @@ def test_accuracy_counts_good_as_above_the_threshold():
     assert metrics.accuracy(true, predicted, 5.0) == 0.5
 
 
+def test_balanced_accuracy_is_the_mean_of_the_recalls():
+    true = np.array([1, 1, 1, 1, 1, 1, 9, 9])
+    predicted = np.array([1, 1, 1, 1, 1, 9, 9, 1])
+    assert metrics.balanced_accuracy(true, predicted, 5) == pytest.approx((5 / 6 + 1 / 2) / 2)
+    assert metrics.balanced_accuracy(true, np.ones(8), 5) == 0.5
+    assert np.isnan(metrics.balanced_accuracy(np.ones(8), predicted, 5))
+
+
 def test_emd_equals_the_loss_that_is_trained_with():
     for r in (1.0, 2.0):
         expected = float(losses.earth_movers_distance(TRUE, PREDICTED, r))
-        assert metrics.earth_movers_distance(TRUE, PREDICTED, r) == pytest.approx(
-            expected, rel=1e-5
-        )
+        found = metrics.earth_movers_distances(TRUE, PREDICTED, r).mean()
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_emd_with_r_1_is_the_wasserstein_distance_of_scipy():
+    for true, predicted, found in zip(
+        TRUE, PREDICTED, metrics.earth_movers_distances(TRUE, PREDICTED, r=1), strict=True
+    ):
+        bins = np.arange(7)
+        expected = stats.wasserstein_distance(bins, bins, true, predicted)
+        assert found == pytest.approx(expected / 7)  # a mean over bins, where it is a sum
 
 
 def test_agreement_of_a_perfect_and_of_a_constant_prediction():
-    perfect = metrics.agreement(TRUE, TRUE, SCALE)
-    assert perfect == pytest.approx({"lcc": 1, "srcc": 1, "accuracy": 1, "mae": 0, "emd": 0})
-    constant = metrics.agreement(TRUE, np.broadcast_to(TRUE.mean(axis=0), TRUE.shape), SCALE)
-    assert np.isnan([constant["lcc"], constant["srcc"]]).all()
+    perfect = metrics.scored(TRUE, TRUE, SCALE).agreement(4)
+    assert perfect == pytest.approx((1, 1, 1, 1, 1, 0, 0, 0))
+    constant_distributions = np.broadcast_to(TRUE.mean(axis=0), TRUE.shape)
+    constant = metrics.scored(TRUE, constant_distributions, SCALE).agreement(4)
+    assert np.isnan([constant.lcc, constant.srcc, constant.kendall]).all()
     means = metrics.mean_score(TRUE, SCALE)
-    assert constant["mae"] == pytest.approx(np.abs(means - means.mean()).mean())
+    assert constant.mae == pytest.approx(np.abs(means - means.mean()).mean())
+    assert constant.balanced_accuracy == 0.5
+
+
+def test_rows_may_stand_several_times():
+    photos = metrics.scored(TRUE, PREDICTED, SCALE)
+    rows = np.array([3, 3, 0, 7])
+    again = metrics.scored(TRUE[rows], PREDICTED[rows], SCALE)
+    assert photos.rows(rows).agreement(4) == pytest.approx(again.agreement(4))
