@@ -51,7 +51,8 @@ def ratings(tmp_path):
 def test_help_names_every_command(monkeypatch, capsys):
     assert run(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
-    for command in ("train", "pretrain", "finetune", "evaluate", "predict", "render"):
+    commands = "train pretrain finetune reproduce check-data evaluate compare study predict render"
+    for command in commands.split():
         assert command in shown
 
 
@@ -118,6 +119,50 @@ WRONG = {
         ["render", "{photo}", "--output", "views", "--bank", "mine"],
         "'bank': input should be 'paper' or 'repaired'",
     ),
+    "no ratings at all": (
+        ["finetune", "--ratings", "{photo}", "--images", "{images}", "--run", "new"],
+        "is not text in UTF-8",
+    ),
+    "a scale that is none": (
+        ["check-data", "--ratings", "{ratings}", "--images", "{images}", "--scale", "5"],
+        "Expected a scale as LOW:HIGH",
+    ),
+    "ratings on another scale": (
+        ["check-data", "--ratings", "{ratings}", "--images", "{images}", "--scale", "1:5"],
+        "10 bins from 1 to 10, but the scale asked for has 5 bins",
+    ),
+    "a part that ratings do not have": (
+        ["evaluate", "{nima}", "--ratings", "{ratings}", "--images", "{images}", "--part", "test"],
+        "Expected photos for test",
+    ),
+    "nothing to resume": (
+        ["finetune", "--ratings", "{ratings}", "--images", "{images}", "--run", "x", "--resume"],
+        "Cannot read the config .*x/config.json",
+    ),
+    "a share of nothing": (
+        ["finetune", "--ratings", "{ratings}", "--images", "{images}", "--run", "x", "--share=0"],
+        "'share': input should be greater than 0",
+    ),
+    "two kinds of validation": (
+        [
+            *("finetune", "--ratings", "{ratings}", "--images", "{images}", "--run", "x"),
+            *("--validation-ratings", "{ratings}", "--validation-list", "{ratings}"),
+        ],
+        "--validation-list or --validation-ratings, received both",
+    ),
+    "no run to compare": (["compare", "nowhere", "--output", "x"], "nowhere does not exist"),
+    "a run without evaluation": (
+        ["compare", "a={images}", "b={empty}", "--output", "x"],
+        "a has no evaluation. First run `nima-pretrain evaluate",
+    ),
+    "two runs of one name": (
+        ["compare", "{images}", "{images}", "--output", "x"],
+        "Two runs are called 'images'",
+    ),
+    "a grid without data": (
+        ["reproduce", "{empty_config}", "--run", "x"],
+        "'data': field required",
+    ),
     "half a road": (["train", "{images}"], "Expected --ratings, --images, --test-ratings beside"),
     "half a split": (
         ["pretrain", "{images}", "--run", "new", "--training-list", "{ratings}"],
@@ -131,9 +176,11 @@ def test_wrong_input_gets_one_message_and_exit_code_2(
     arguments, message, monkeypatch, capsys, tmp_path, ratings, nima_file
 ):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     places = {
         "empty": tmp_path / "empty",
+        "empty_config": tmp_path / "config.json",
         "images": tmp_path / "images",
         "photo": tmp_path / "images" / "one.jpg",
         "ratings": ratings,
@@ -147,6 +194,17 @@ def test_wrong_input_gets_one_message_and_exit_code_2(
     assert [line.startswith("nima-pretrain: ") for line in lines].count(True) == 1
     assert re.search(message, shown.err), shown.err
     assert "Traceback" not in shown.err
+
+
+def test_data_are_checked_before_training(monkeypatch, capsys, tmp_path, ratings):
+    images = tmp_path / "images"
+    arguments = ["check-data", "--ratings", ratings, "--images", images]
+    assert run(monkeypatch, *arguments) == 0
+    assert "No problems found." in capsys.readouterr().out
+    (images / "one.jpg").write_bytes(b"broken")
+    assert run(monkeypatch, *arguments, "--output", tmp_path / "problems.csv") == 1
+    assert "unreadable image" in capsys.readouterr().out
+    assert "one" in (tmp_path / "problems.csv").read_text()
 
 
 def test_several_values_may_follow_one_set(monkeypatch, capsys, tmp_path):

@@ -63,3 +63,33 @@ def test_without_flips_no_photo_is_mirrored(ratings):
     originals = {np.asarray(Image.open(path)).tobytes() for path in ratings.paths}
     for images, _ in epochs(ratings, 3, flip=False):
         assert {image.tobytes() for image in images} == originals
+
+
+def test_crops_are_windows_that_change_with_the_epoch(ratings):
+    originals = [np.asarray(Image.open(path)) for path in ratings.paths]
+    windows = set()
+    for images, distributions in epochs(ratings, 6, size=24, crop_from=32, flip=False):
+        assert images.shape == (5, 24, 24, 3)
+        for image, row in zip(images, distributions.argmax(axis=1), strict=True):
+            places = [
+                (top, left)
+                for top in range(9)
+                for left in range(9)
+                if (originals[row][top : top + 24, left : left + 24] == image).all()
+            ]
+            assert len(places) == 1
+            windows.add(places[0])
+    assert len(windows) > 15
+    ((validation, _),) = epochs(ratings, 1, size=24, crop_from=32, vary=False)
+    ((plain, _),) = epochs(ratings, 1, size=24, vary=False)
+    np.testing.assert_array_equal(validation, plain)
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 7])
+def test_batches_go_on_from_any_batch(ratings, first):
+    settings = {"size": 24, "fit": "squash", "batch_size": 2, "seed": 1, "crop_from": 32}
+    whole = list(islice(RatedBatches(ratings, **settings), first + 4))
+    rest = list(islice(RatedBatches(ratings, **settings, first=first), 4))
+    for expected, actual in zip(whole[first:], rest, strict=True):
+        np.testing.assert_array_equal(actual[0], expected[0])
+        np.testing.assert_array_equal(actual[1], expected[1])

@@ -112,7 +112,7 @@ def finetune(
     keras.utils.set_random_seed(config.seed)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     load_base_weights(backbone, backbone_weights, config)
-    parts = _readable(*_parts(ratings, validation_ratings, config), run, console)
+    parts = _readable(*divided(ratings, validation_ratings, config), run, console)
     with replacing(run / RATINGS) as partial:
         parts.table().to_csv(partial, index=False)
     about = {
@@ -143,7 +143,7 @@ def resume(
         InputError: there is nothing to resume, or ratings or photos are not those of the run.
     """
     checkpoint = load_checkpoint(run / _CHECKPOINT)
-    parts = _readable(*_parts(ratings, validation_ratings, config), run, console)
+    parts = _readable(*divided(ratings, validation_ratings, config), run, console)
     _check_same_ratings(run / RATINGS, parts)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     position = checkpoint.position
@@ -390,14 +390,26 @@ def training_digest(ratings: Ratings, config: FinetuneConfig) -> str:
     return ratings.share(config.share, config.seed).digest
 
 
-def _parts(
+def divided(
     ratings: Ratings, validation: Ratings | None, config: FinetuneConfig
 ) -> tuple[Ratings, Ratings]:
-    """What to train on, only the share asked for, and what to choose the epoch by."""
+    """Returns what to train on, the share asked for, and what to choose the epoch by.
+
+    Args:
+        ratings: all that are not for testing.
+        validation: ratings for validation; None for those among `ratings` that are for it, or
+            else for a fraction of them.
+        config: of the training.
+
+    Raises:
+        InputError: nothing is left to train on, or the two are on different scales.
+    """
     if ratings.parts:
         if validation is None and "validation" in ratings.parts:
             validation = ratings.part("validation")
         ratings = ratings.part("training")
+    if not len(ratings):
+        raise InputError("None of the ratings is for training: their split names no such part.")
     if validation is None:
         ratings, validation = ratings.split(config.validation_fraction, config.seed)
     if not validation.scale.is_same(ratings.scale):
@@ -405,8 +417,6 @@ def _parts(
             f"Expected validation ratings of {ratings.scale}, as the training ratings have, "
             f"received {validation.scale}."
         )
-    if not len(ratings):
-        raise InputError("None of the ratings is for training: their split names no such part.")
     return ratings.share(config.share, config.seed), validation
 
 

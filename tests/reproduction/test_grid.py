@@ -1,0 +1,189 @@
+"""The grid: what belongs to it, what runs, what is taken as it is, and what it shows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import stats
+
+from nima_pretrain.config import ReproduceConfig, load_config
+from nima_pretrain.errors import InputError
+from nima_pretrain.reproduction.grid import cells_of, folds_of, load, run_grid
+from nima_pretrain.reproduction.results import Grid, write_results
+from nima_pretrain.reproduction.runs import compare_runs
+from nima_pretrain.training.run import enter_run
+
+SMALL = {"width": 0.35, "input_size": 32}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Twelve photos in three folds; bright ones are liked."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    ratings, folds = [], ["image_id,fold"]
+    for number in range(12):
+        pixels = np.clip(rng.normal(30 + 18 * number, 30, (32, 32, 3)), 0, 255)
+        Image.fromarray(np.uint8(pixels)).save(folder / "images" / f"{number}.png")
+        label = (10 * np.exp(-((np.arange(4) - number / 4) ** 2))).round(3)
+        ratings.append({"image_id": str(number), "label": label.tolist()})
+        folds.append(f"{number},{'abc'[number % 3]}")
+    (folder / "ratings.json").write_text(json.dumps(ratings))
+    (folder / "folds.csv").write_text("\n".join(folds))
+    return folder
+
+
+@pytest.fixture
+def content(data, photo_folder):
+    return {
+        "data": {"ratings": str(data / "ratings.json"), "images": str(data / "images")},
+        "folds": str(data / "folds.csv"),
+        "starts": {"scratch": {"weights": "none", "shares": [0.5, 1.0]}},
+        "baseline": "scratch",
+        "photos": str(photo_folder),
+        "base_weights": "none",
+        "pretrain": {**SMALL, "epochs": 1, "photos_per_batch": 2, "num_workers": 0},
+        "finetune": {**SMALL, "epochs": 1, "head_epochs": 1, "batch_size": 4},
+    }
+
+
+def test_every_photo_is_tested_once_by_a_model_that_has_not_seen_it(content):
+    config = ReproduceConfig.model_validate(content)
+    ratings = load(config.data)
+    folds = folds_of(config, ratings)
+    assert [fold.name for fold in folds] == ["fold-a", "fold-b", "fold-c"]
+    tested = [name for fold in folds for name in fold.test.names]
+    assert sorted(tested) == sorted(ratings.names)
+    for fold in folds:
+        parts = [set(part.names) for part in fold[1:]]
+        assert [len(part) for part in parts] == [4, 4, 4]
+        assert len(set.union(*parts)) == 12
+
+
+def test_cells_are_starts_by_shares_by_seeds_by_folds_the_whole_share_first(content):
+    content["starts"]["ranking"] = {"tasks": "ranking"}
+    content["seeds"] = [3, 4]
+    config = ReproduceConfig.model_validate(content)
+    cells = cells_of(config, folds_of(config, load(config.data)))
+    assert len(cells) == 3 * 2 * 3  # folds, seeds; two shares of one start, one of the other
+    assert [cell.share for cell in cells] == [1.0] * 12 + [0.5] * 6
+    folder = cells[-1].folder(Path("run"))
+    assert folder == Path("run/cells/scratch/share-50/seed-4/fold-c")
+
+
+def test_a_split_or_lists_take_the_place_of_folds(content, data, tmp_path):
+    content["folds"] = None
+    config = ReproduceConfig.model_validate(content)
+    with pytest.raises(InputError, match="received 0 for training, 0 for validation, 0 for test"):
+        folds_of(config, load(config.data))
+    lists = []
+    for name, ids in (("training", "0 1 2 3"), ("validation", "4"), ("test", "5 6 gone")):
+        lists.append(tmp_path / f"{name}.txt")
+        lists[-1].write_text(ids.replace(" ", "\n"))
+    config = ReproduceConfig.model_validate({**content, "lists": lists})
+    (fold,) = folds_of(config, load(config.data))
+    assert [len(part) for part in fold[1:]] == [4, 1, 2]
+
+
+WRONG = {
+    "a missing fold": ({"folds": "short.csv"}, "10 rated photos have no fold in"),
+    "two folds": ({"folds": "two.csv"}, "at least three folds .* received 2"),
+    "no folds": ({"folds": "none.csv"}, "Expected CSV with image_id,fold"),
+}
+
+
+@pytest.mark.parametrize("changes, message", WRONG.values(), ids=WRONG)
+def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, message):
+    (tmp_path / "short.csv").write_text("image_id,fold\n0,a\n1,b\n")
+    lines = [f"{number},{number % 2}" for number in range(12)]
+    (tmp_path / "two.csv").write_text("\n".join(["image_id,fold", *lines]))
+    changes = {key: tmp_path / value for key, value in changes.items()}
+    config = ReproduceConfig.model_validate({**content, **changes})
+    with pytest.raises(InputError, match=message):
+        folds_of(config, load(config.data))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["baseline=other"], "expected the baseline to be one of scratch, received other"),
+        (['starts={"a": {"tasks": "ranking", "weights": "none"}}'], "either tasks or weights"),
+        (['starts={"a/b": {"weights": "none"}}'], "should match pattern"),
+        (["shares=[0]"], "greater than 0"),
+        (["photos=null", 'starts={"scratch": {"tasks": "ranking"}}'], "need photos"),
+        (["finetune.width=0.5"], "both stages need the same network"),
+    ],
+)
+def test_configs_that_do_not_fit_together_are_refused(content, tmp_path, changes, message):
+    file = tmp_path / "config.json"
+    if any("starts" in change for change in changes):
+        content["starts"] = {}
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        load_config(ReproduceConfig, file, changes)
+
+
+@pytest.mark.slow
+def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_path):
+    run = tmp_path / "grid"
+
+    def reproduce(content):
+        config = ReproduceConfig.model_validate(content)
+        ratings = load(config.data)
+        folds = folds_of(config, ratings)
+        enter_run(run, config)
+        run_grid(run, config, folds)
+        return write_results(Grid(run, config, ratings, folds))
+
+    results = reproduce(content)
+    weights = sorted((run / "cells").rglob("nima.h5"))
+    assert len(weights) == 6
+    files = run.glob("cells/scratch/share-100/seed-0/*/evaluation/test/predictions.csv")
+    pooled = pd.concat([pd.read_csv(file) for file in files])
+    assert sorted(pooled["name"]) == list(range(12))
+    expected = stats.spearmanr(pooled["true_mean"], pooled["mean"]).statistic
+    (scratch,) = (row for row in results["metrics"] if row["name"] == "scratch")
+    assert scratch["srcc"] == pytest.approx(expected)
+    shares = pd.read_csv(run / "results" / "shares.csv")
+    assert shares["share"].tolist() == [0.5, 1.0]
+
+    changed = [(path, path.stat().st_mtime_ns) for path in weights]
+    content["starts"]["ranking"] = {"tasks": "ranking"}
+    results = reproduce(content)
+    assert all(path.stat().st_mtime_ns == before for path, before in changed)
+    names = [row["name"] for row in results["metrics"]]
+    probes = ["ridge probe, scratch", "ridge probe, ranking"]
+    assert names == ["scratch", "ranking", *probes, "mean of the training ratings"]
+    assert (run / "starts" / "ranking" / "backbone.h5").is_file()
+    page, markdown = (run / "report.html").read_text(), (run / "results.md").read_text()
+    for name in ("metrics", "differences", "probes", "shares"):
+        assert (run / "results" / f"{name}.csv").is_file()
+    for name in ("differences", "shares", "epochs", "learning_curves", "predictions"):
+        assert (run / "results" / f"{name}.png").stat().st_size > 1000
+        assert f"results/{name}.png" in markdown
+    assert page.count("data:image/png") == 5
+    assert "| ranking | 1 |" in markdown
+
+    same_fold = "share-100/seed-0/fold-a"
+    runs = {name: run / "cells" / name / same_fold for name in ("scratch", "ranking")}
+    compared = compare_runs(runs, tmp_path / "compared")
+    assert [row["name"] for row in compared["metrics"]] == ["scratch", "ranking", *probes]
+    assert (tmp_path / "compared" / "results.md").is_file()
+    mixed = {"a": runs["scratch"], "b": run / "cells" / "ranking" / "share-100/seed-0/fold-b"}
+    with pytest.raises(InputError, match="'test' are on different ratings"):
+        compare_runs(mixed, tmp_path / "mixed")
+
+    content["finetune"]["dropout"] = 0.5
+    with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):
+        reproduce(content)
+    content["finetune"].pop("dropout")
+    other = json.loads((data / "ratings.json").read_text())
+    other[0]["label"] = other[0]["label"][::-1]
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    content["data"]["ratings"] = str(tmp_path / "other.json")
+    with pytest.raises(InputError, match="was trained on other ratings"):
+        reproduce(content)

@@ -1,0 +1,110 @@
+"""Fine-tunings that are killed, and what resumes them."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from nima_pretrain.networks import load_model
+from nima_pretrain.training.checkpoint import load_checkpoint
+
+# Nothing gains 9 points: two epochs of the head, then three of everything, rates falling each time.
+SETTINGS = [
+    *("width=0.35", "input_size=32", "batch_size=8", "dropout=0.5", "crop_from=40"),
+    *("min_delta=9", "plateau_patience=1", "early_stopping_patience=2", "checkpoint_seconds=0"),
+]
+STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rated")
+    rng = np.random.default_rng(0)
+    lines = ["path,p1,p2,p3,split"]
+    for number in range(26):
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(folder / f"{number}.png")
+        part = "train" if number < 20 else "validation"
+        lines.append(f"{number}.png,{number % 3},1,{number % 5},{part}")
+    (folder / "ratings.csv").write_text("\n".join(lines))
+    return folder
+
+
+def command(data, run, *options):
+    program = Path(sys.executable).with_name("nima-pretrain")
+    files = ("--ratings", data / "ratings.csv", "--images", data, "--run", run)
+    return [str(part) for part in (program, "finetune", *files, *options)]
+
+
+def begin(data, run):
+    return command(data, run, "--backbone", "none", "--set", *SETTINGS)
+
+
+def finish(arguments):
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+def steps_done(run):
+    file = run / "checkpoint.npz"
+    if not file.exists():
+        return 0
+    position = load_checkpoint(file).position
+    return STEPS * position.epoch + position.step
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = finish(begin(data, whole))
+    assert done.returncode == 0, done.stderr
+    results = json.loads((whole / "results.json").read_text())
+    assert (results["head_epochs"], results["epochs"]) == (2, 5)
+    target = random.randrange(1, 5 * STEPS)
+    print(f"killed after {target} steps")
+    with subprocess.Popen(begin(data, killed), stderr=subprocess.DEVNULL) as process:
+        while steps_done(killed) < target:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    done = finish(command(data, killed, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert "resuming after" in done.stderr
+    first, second = (load_model(run / "nima.h5").get_weights() for run in (whole, killed))
+    for expected, actual in zip(first, second, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+    logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
+    columns = ["epoch", "loss", "val_loss", "backbone_learning_rate", "head_learning_rate"]
+    for column in columns:
+        np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=1e-5)
+    # The rates fell once, after the second of the three epochs of everything.
+    assert logs[0]["head_learning_rate"].tolist() == pytest.approx([1e-3] * 4 + [0.5e-3])
+    again = json.loads((killed / "results.json").read_text())
+    for key in ("best_epoch", "epochs", "head_epochs", "ratings_sha256", "photos"):
+        assert again[key] == results[key]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_its_own_ratings_alone(data, tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen(begin(data, run), stderr=subprocess.DEVNULL) as process:
+        while steps_done(run) < 1:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    changed = tmp_path / "changed.csv"
+    changed.write_text((data / "ratings.csv").read_text().replace("7.png,1,1,2", "7.png,2,1,2"))
+    arguments = command(data, run, "--resume")
+    arguments[arguments.index("--ratings") + 1] = str(changed)
+    done = finish(arguments)
+    assert done.returncode == 2
+    assert "not those that the run was begun with: 1 differ, e.g. '7.png'" in done.stderr
+    done = finish([*command(data, run, "--resume"), "--share", "0.5"])
+    assert done.returncode == 2
+    assert "was begun with share=1.0 (received 0.5)" in done.stderr
