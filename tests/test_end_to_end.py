@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,13 +60,9 @@ def folder(tmp_path_factory):
 @pytest.mark.slow
 def test_the_commands_of_the_readme_lead_from_photos_to_scores(folder):
     ours = [shlex.split(line)[1:] for line in commands() if line.startswith("nima-pretrain ")]
-    assert [arguments[0] for arguments in ours[:4]] == [
-        "pretrain",
-        "finetune",
-        "evaluate",
-        "predict",
-    ]
-    for arguments in ours[:4]:
+    names = ["check-data", "pretrain", "finetune", "evaluate", "predict"]
+    assert [arguments[0] for arguments in ours[:5]] == names
+    for arguments in ours[:5]:
         if "imagenet" in arguments:
             arguments[arguments.index("imagenet")] = "none"
         if arguments[0] in ("pretrain", "finetune"):
@@ -80,7 +77,8 @@ def test_the_commands_of_the_readme_lead_from_photos_to_scores(folder):
     assert len(scores) == 6
     assert scores.set_index("path").loc["my_photos/broken.jpg", "status"] == "error"
     assert scores["mean"].dropna().between(1, 7).all()
-    results = json.loads((folder / "results.json").read_text())
+    evaluation = folder / "runs" / "finetune" / "evaluation" / "test_ratings"
+    results = json.loads((evaluation / "results.json").read_text())
     assert results["images"] == 4
     assert set(results["model"]) == set(results["constant"]) >= {"lcc", "srcc", "emd"}
     unreadable = pd.read_csv(folder / "runs" / "pretrain" / "unreadable.csv")
@@ -107,6 +105,17 @@ def test_train_walks_the_whole_road(folder):
     again = nima_pretrain(folder, arguments)
     assert again.returncode == 2
     assert "pass --overwrite" in again.stderr
+
+    # What is finished stays, what is gone is done again.
+    before = (run / "pretrain" / "pretext.h5").stat().st_mtime_ns
+    shutil.rmtree(run / "finetune")
+    resumed = nima_pretrain(folder, [*arguments, "--resume"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert (run / "pretrain" / "pretext.h5").stat().st_mtime_ns == before
+    anew = json.loads((run / "results.json").read_text())
+    assert anew["evaluation"]["model"]["emd"] == pytest.approx(
+        results["evaluation"]["model"]["emd"], rel=1e-4
+    )
 
 
 @pytest.mark.slow

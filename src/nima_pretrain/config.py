@@ -100,6 +100,9 @@ class FinetuneConfig(NetworkConfig):
     """NIMA training on human ratings: the head alone first, then everything."""
 
     dropout: float = Field(0.75, ge=0, lt=1, description="before the head")
+    head_start: Literal["random", "mean"] = Field(
+        "mean", description="the head begins by predicting the mean of the training ratings"
+    )
     batch_size: int = Field(96, ge=1)
     epochs: int = Field(200, ge=1, description="at most; early stopping ends sooner")
     head_epochs: int | None = Field(

@@ -28,7 +28,7 @@ def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
     columns = min(len(tables), 3)
     lines = -(-len(tables) // columns)
     figure = Figure((4 * columns, 3.9 * lines), layout="constrained")
-    fields = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat
+    fields = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
     values = pd.concat([table[["true_mean", "mapped_mean"]] for table in tables.values()])
     low, high = float(values.min().min()), float(values.max().max())
     for field, (name, table) in zip(fields, tables.items(), strict=False):
@@ -36,7 +36,7 @@ def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
         field.plot(table["true_mean"], table["mapped_mean"], ".", color=_COLOURS[1], alpha=0.5)
         field.set_title(name, fontsize="medium")
         field.set_aspect("equal")
-    for field in list(fields)[len(tables) :]:
+    for field in fields[len(tables) :]:
         field.set_visible(False)
     figure.supxlabel("mean of the human ratings")
     figure.supylabel("predicted mean")
@@ -64,8 +64,7 @@ def draw_by_share(table: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
                 )
         field.set_xlabel("training ratings (%)")
         field.set_title(label, fontsize="medium")
-    fields_of_figure = figure.axes
-    fields_of_figure[0].legend(fontsize="small")
+    figure.axes[0].legend(fontsize="small")
     return figure
 
 

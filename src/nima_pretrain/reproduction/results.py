@@ -26,6 +26,7 @@ from nima_pretrain.reproduction.grid import (
     Cell,
     Fold,
     cells_of,
+    load,
     results_of,
     weights_of,
 )
@@ -187,11 +188,9 @@ def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
     if probes:
         _write_probes(grid, entries, probes, pages)
     for name in grid.config.transfer:
-        of_transfer = compare(
-            [grid.transferred(start, name) for start in grid.starts],
-            grid.config.baseline,
-            grid.threshold,
-        )
+        entries_of_transfer = [grid.transferred(start, name) for start in grid.starts]
+        threshold = load(grid.config.transfer[name]).scale.threshold
+        of_transfer = compare(entries_of_transfer, grid.config.baseline, threshold)
         pages.table(f"transfer-{name}", of_transfer.metrics, f"The same models on {name}.")
     shares = _by_share(grid)
     if shares["share"].nunique() > 1:

@@ -24,7 +24,7 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.losses import earth_movers_distance
 from nima_pretrain.networks.backbone import build_backbone
-from nima_pretrain.networks.nima import build_nima
+from nima_pretrain.networks.nima import build_nima, start_from_mean
 from nima_pretrain.networks.weights import (
     ScaleConfig,
     SideCar,
@@ -120,7 +120,10 @@ def finetune(
         "ratings_sha256": training_digest(ratings, config),
         "unreadable": len(parts.scan.unreadable),
     }
-    return _Finetuning(backbone, parts, run, config, about, console).run_from(Position(_HEAD))
+    training = _Finetuning(backbone, parts, run, config, about, console)
+    if config.head_start == "mean":
+        start_from_mean(training.model, parts.training.distributions.mean(axis=0))
+    return training.run_from(Position(_HEAD))
 
 
 def resume(
@@ -168,7 +171,7 @@ class _Finetuning:
         console: Console | None,
     ) -> None:
         self._backbone = backbone
-        self._model = build_nima(backbone, parts.training.scale.bins, config.dropout, config.seed)
+        self.model = build_nima(backbone, parts.training.scale.bins, config.dropout, config.seed)
         self._parts = parts
         self._run = run
         self._config = config
@@ -184,7 +187,7 @@ class _Finetuning:
         validation = self._feed(self._parts.validation)
         with training, validation:
             settings = (self._run, self._config, self._about, self._console)
-            fit = _Fit(self._model, training, validation, best, *settings)
+            fit = _Fit(self.model, training, validation, best, *settings)
             if start.stage == _HEAD:
                 start = self._train_head(fit, start, checkpoint)
                 checkpoint = None
@@ -237,7 +240,7 @@ class _Finetuning:
             return start
         if not checkpoint:
             logger.info("the backbone is set free after %d epochs", start.epoch)
-        head = [layer for layer in self._model.layers if layer.name.startswith("head")]
+        head = [layer for layer in self.model.layers if layer.name.startswith("head")]
         optimizer = backbone_and_head_optimizer([self._backbone], head, config)
         more: list[keras.callbacks.Callback] = []
         if config.learning_rate_decay:
@@ -272,7 +275,7 @@ class _Finetuning:
             config.backbone,
             config.width,
             config.input_size,
-            f"{self._model.count_params():,}",
+            f"{self.model.count_params():,}",
             self._about["backbone_weights"],
         )
 
@@ -291,7 +294,7 @@ class _Finetuning:
             },
             metrics=logs,
         )
-        save_weights(self._model, self._run / "nima.h5", side_car)
+        save_weights(self.model, self._run / "nima.h5", side_car)
 
     def _feed(self, ratings: Ratings, vary: bool = False, start: Position | None = None) -> Feed:
         config = self._config
