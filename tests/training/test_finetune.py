@@ -10,8 +10,7 @@ from PIL import Image
 from nima_pretrain.config import FinetuneConfig, NetworkConfig
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
-from nima_pretrain.networks import build_backbone, build_nima, load_model
-from nima_pretrain.networks.nima import start_from_mean
+from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.networks.weights import SideCar, read_side_car, save_weights
 from nima_pretrain.training.finetune import finetune
 
