@@ -1,5 +1,6 @@
 """Commands that train: the whole road, its stages, and a grid of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,14 @@ from nima_pretrain.cli.options import (
     load_rated,
     split_files,
     start_tensorflow,
+)
+from nima_pretrain.config import (
+    AnyConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    ReproduceConfig,
+    TrainConfig,
+    load_config,
 )
 from nima_pretrain.console import (
     console,
@@ -78,8 +87,6 @@ def train(
     Without arguments it runs a small demo on photographs that installed packages carry, with
     synthetic ratings.
     """
-    from nima_pretrain.config import TrainConfig, load_config
-
     is_demo = photos is None
     given = {"--ratings": ratings, "--images": images, "--test-ratings": test_ratings}
     missing = [option for option, value in given.items() if value is None]
@@ -94,16 +101,11 @@ def train(
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
     from nima_pretrain.training import road
-    from nima_pretrain.training.run import check_same_run, create_run
 
-    before = load_config(TrainConfig, run / "config.json") if resume else None
-    base = before or (road.DEMO_CONFIG if is_demo else None)
-    resolved = load_config(TrainConfig, config, set_ or (), base)
+    base = road.DEMO_CONFIG if is_demo else None
+    before, resolved = _configs(TrainConfig, run, resume, config, set_ or (), base)
     if is_demo:
-        if before:
-            check_same_run(run, before, resolved)
-        else:
-            create_run(run, resolved, overwrite)
+        _open_run(run, before, resolved, overwrite)
         inputs = road.demo_inputs(run, resolved)
     else:
         assert photos and ratings and images and test_ratings
@@ -114,10 +116,7 @@ def train(
             load_rated(test_ratings, images, scale),
             lists,
         )
-        if before:
-            check_same_run(run, before, resolved)
-        else:
-            create_run(run, resolved, overwrite)
+        _open_run(run, before, resolved, overwrite)
     start = base_weights or ("none" if is_demo else "imagenet")
     results = road.train(inputs, run, resolved, start, console())
     kind = "synthetic ratings" if is_demo else "human ratings"
@@ -145,21 +144,16 @@ def pretrain(
     resume: Resume = False,
 ) -> None:
     """Learn from photos without labels: rank distorted versions, name or measure the distortion."""
-    from nima_pretrain.config import PretrainConfig, load_config
-
     _check_not_both(resume, overwrite)
-    before = load_config(PretrainConfig, run / "config.json") if resume else None
-    resolved = load_config(PretrainConfig, config, set_ or (), before)
+    before, resolved = _configs(PretrainConfig, run, resume, config, set_ or ())
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
     from nima_pretrain.training import pretrain as stage
-    from nima_pretrain.training.run import check_same_run, create_run
 
-    if before:
-        check_same_run(run, before, resolved)
+    _open_run(run, before, resolved, overwrite)
+    if resume:
         results = stage.resume(photos, run, resolved, console())
     else:
-        create_run(run, resolved, overwrite)
         results = stage.pretrain(photos, run, resolved, base_weights, lists, console())
     print_pretraining(results)
     for name in ("results.json", "log.csv", "pretext.h5", "backbone.h5"):
@@ -188,28 +182,23 @@ def finetune(
     resume: Resume = False,
 ) -> None:
     """Learn from human ratings: train a NIMA model, the head first, then everything."""
-    from nima_pretrain.config import FinetuneConfig, load_config
-
     _check_not_both(resume, overwrite)
-    before = load_config(FinetuneConfig, run / "config.json") if resume else None
     overrides = [*(set_ or ()), *([f"share={share}"] if share is not None else [])]
-    resolved = load_config(FinetuneConfig, config, overrides, before)
+    before, resolved = _configs(FinetuneConfig, run, resume, config, overrides)
     if validation_list and validation_ratings:
         raise InputError("Expected --validation-list or --validation-ratings, received both.")
     start_tensorflow()
     from nima_pretrain.training import finetune as stage
-    from nima_pretrain.training.run import check_same_run, create_run
 
     rated = load_rated(ratings, images, scale)
     validation = load_rated(validation_ratings, images, scale) if validation_ratings else None
     if validation_list:
         validation = listed_in(rated, validation_list)
     rated = listed_in(rated, training_list)
-    if before:
-        check_same_run(run, before, resolved)
+    _open_run(run, before, resolved, overwrite)
+    if resume:
         results = stage.resume(rated, run, resolved, validation, console())
     else:
-        create_run(run, resolved, overwrite)
         results = stage.finetune(rated, run, resolved, validation, backbone, console())
     print_finetuning(results)
     for name in ("results.json", "log.csv", "nima.h5"):
@@ -225,8 +214,6 @@ def reproduce(
 
     What is finished stays: stop it, extend the config, run it again.
     """
-    from nima_pretrain.config import ReproduceConfig, load_config
-
     resolved = load_config(ReproduceConfig, config, set_ or ())
     start_tensorflow()
     from nima_pretrain.reproduction.grid import folds_of, load, run_grid
@@ -246,3 +233,26 @@ def reproduce(
 def _check_not_both(resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
         raise InputError("Expected --resume or --overwrite, received both.")
+
+
+def _configs(
+    kind: type[AnyConfig],
+    run: Path,
+    resume: bool,
+    file: Path | None,
+    overrides: Sequence[str],
+    base: AnyConfig | None = None,
+) -> tuple[AnyConfig | None, AnyConfig]:
+    """The config that a resumed run was begun with, and the one that is asked for now."""
+    before = load_config(kind, run / "config.json") if resume else None
+    return before, load_config(kind, file, overrides, before or base)
+
+
+def _open_run(run: Path, before: AnyConfig | None, asked: AnyConfig, overwrite: bool) -> None:
+    """Makes sure that a resumed run is the one asked for, or creates a new one."""
+    from nima_pretrain.training.run import check_same_run, create_run
+
+    if before:
+        check_same_run(run, before, asked)
+    else:
+        create_run(run, asked, overwrite)

@@ -7,6 +7,7 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
             return Checkpoint(Position(**head["position"]), head["about"], values)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a checkpoint of this package: {error}") from None
+
+
+def fit_what_is_left(
+    start: Position, epochs: int, steps: int, fit: Callable[[int, int, int], None]
+) -> None:
+    """Calls fit(first epoch, last epoch, steps of an epoch): first for an epoch that had begun.
+
+    Args:
+        start: where training goes on.
+        epochs: of the whole.
+        steps: of a whole epoch.
+        fit: trains from an epoch up to another one.
+    """
+    first = start.epoch
+    if start.step:
+        fit(first, first + 1, steps - start.step)
+        first += 1
+    fit(first, epochs, steps)
 
 
 class SaveCheckpoints(keras.callbacks.Callback):

@@ -46,6 +46,7 @@ from nima_pretrain.training.checkpoint import (
     Checkpoint,
     Position,
     SaveCheckpoints,
+    fit_what_is_left,
     load_checkpoint,
 )
 from nima_pretrain.training.feed import Feed
@@ -380,11 +381,7 @@ class _Fit:
                     callbacks=callbacks,
                 )
 
-        first = start.epoch
-        if start.step:  # an epoch that had begun: what is left of it
-            fit(first, first + 1, self.training.steps - start.step)
-            first += 1
-        fit(first, epochs, self.training.steps)
+        fit_what_is_left(start, epochs, self.training.steps, fit)
         return save.position
 
 

@@ -41,6 +41,7 @@ from nima_pretrain.training.checkpoint import (
     Checkpoint,
     Position,
     SaveCheckpoints,
+    fit_what_is_left,
     load_checkpoint,
 )
 from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
@@ -237,11 +238,7 @@ class _Pretraining:
                 callbacks=callbacks,
             )
 
-        first = start.epoch
-        if start.step:  # an epoch that had begun: what is left of it
-            fit(first, first + 1, training.steps - start.step)
-            first += 1
-        fit(first, config.epochs, training.steps)
+        fit_what_is_left(start, config.epochs, training.steps, fit)
 
     def _compile(self, checkpoint: Checkpoint | None) -> None:
         # Anew whenever something is frozen or set free: a train function keeps what it was
