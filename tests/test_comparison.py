@@ -56,3 +56,13 @@ def test_tables_are_shown_with_intervals_and_labels():
     assert shown["EMD (r = 1)"].tolist() == ["-"] * 3
     assert shown["SRCC"][0].startswith(f"{metrics['srcc'][0]:.3f} [")
     assert readable(differences)["is_significant"].tolist() == ["yes", "no"]
+
+
+def test_what_stands_beside_is_shown_but_not_tested():
+    _, alone = compare(ENTRIES[:2], "base", 4, resamples=50)
+    metrics, differences = compare(ENTRIES[:2], "base", 4, [ENTRIES[2]], resamples=50)
+    assert metrics["name"].tolist() == ["base", "better", "same"]
+    assert differences["p_corrected"][0] == alone["p_corrected"][0]
+    assert np.isnan(differences["p"][1])
+    assert differences["mae"][1] == 0
+    assert not differences["is_significant"][1]

@@ -51,7 +51,8 @@ class Comparison(NamedTuple):
     Attributes:
         metrics: a row for each entry.
         differences: a row for each entry but the baseline: its metrics minus the baseline's, and
-            p, p_corrected, is_significant of the test that its absolute errors are smaller.
+            p, p_corrected, is_significant of the test that its absolute errors are smaller; p is
+            NaN where nothing was tested.
     """
 
     metrics: pd.DataFrame
@@ -59,7 +60,11 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    entries: Sequence[Entry], baseline: str, threshold: float, resamples: int = RESAMPLES
+    entries: Sequence[Entry],
+    baseline: str,
+    threshold: float,
+    besides: Sequence[Entry] = (),
+    resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compares models by paired bootstrap and by one-sided Wilcoxon signed-rank tests.
 
@@ -69,26 +74,30 @@ def compare(
         entries: at least one.
         baseline: the name of one of them.
         threshold: the mean score above which a photo is good.
+        besides: what is shown beside them, but not tested, such as probes.
         resamples: of the 95 % intervals.
     """
     reference = [entry.name for entry in entries].index(baseline)
+    shown = [*entries, *besides]
 
     def values(rows: np.ndarray | slice) -> np.ndarray:
-        found = np.array([entry.metrics(threshold, rows) for entry in entries])
+        found = np.array([entry.metrics(threshold, rows) for entry in shown])
         return np.stack([found, found - found[reference]])  # (2, entries, metrics)
 
     count = len(entries[0].errors)
     whole = values(slice(None))
     intervals = bootstrap_interval(lambda rows: values(rows).ravel(), count, resamples)
     metrics, differences = (
-        _table(entries, found, interval)
+        _table(shown, found, interval)
         for found, interval in zip(whole, intervals.reshape(*whole.shape, 2), strict=True)
     )
     others = [entry for entry in entries if entry.name != baseline]
     p_values = [signed_rank_p(entry.errors, entries[reference].errors) for entry in others]
     differences = differences[differences["name"] != baseline].reset_index(drop=True)
-    differences["p"] = p_values
-    differences["p_corrected"] = [bonferroni(p, len(others)) for p in p_values]
+    untested = [np.nan] * len(besides)
+    differences["p"] = [*p_values, *untested]
+    corrected = [bonferroni(p, len(others)) for p in p_values]
+    differences["p_corrected"] = [*corrected, *untested]
     differences["is_significant"] = differences["p_corrected"] < ALPHA
     return Comparison(metrics, differences)
 

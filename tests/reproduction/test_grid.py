@@ -11,8 +11,9 @@ from scipy import stats
 
 from nima_pretrain.config import ReproduceConfig, load_config
 from nima_pretrain.errors import InputError
+from nima_pretrain.reproduction.finished import Grid
 from nima_pretrain.reproduction.grid import cells_of, folds_of, load, run_grid
-from nima_pretrain.reproduction.results import Grid, write_results
+from nima_pretrain.reproduction.results import write_results
 from nima_pretrain.reproduction.runs import compare_runs
 from nima_pretrain.training.run import enter_run
 
@@ -152,8 +153,16 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     assert shares["share"].tolist() == [0.5, 1.0]
 
     changed = [(path, path.stat().st_mtime_ns) for path in weights]
+    # More starts, and other ratings, in the form and on the scale of TID2013.
     content["starts"]["ranking"] = {"tasks": "ranking"}
+    mos = tmp_path / "mos.txt"
+    mos.write_text("".join(f"{0.7 * number:.3f} {number}.PNG\n" for number in range(12)))
+    content["transfer"] = {"MOS": {"ratings": str(mos), "images": str(data / "images")}}
     results = reproduce(content)
+    transferred = pd.read_csv(run / "results" / "transfer-MOS.csv")
+    assert transferred["name"].tolist() == ["scratch", "ranking"]
+    assert transferred["mae"].between(0, 9).all()
+    assert transferred["emd"].isna().all()  # four bins against ten
     assert all(path.stat().st_mtime_ns == before for path, before in changed)
     names = [row["name"] for row in results["metrics"]]
     probes = ["ridge probe, scratch", "ridge probe, ranking"]

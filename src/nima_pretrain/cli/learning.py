@@ -216,8 +216,9 @@ def reproduce(
     """
     resolved = load_config(ReproduceConfig, config, set_ or ())
     start_tensorflow()
+    from nima_pretrain.reproduction.finished import Grid
     from nima_pretrain.reproduction.grid import folds_of, load, run_grid
-    from nima_pretrain.reproduction.results import Grid, write_results
+    from nima_pretrain.reproduction.results import write_results
     from nima_pretrain.training.run import enter_run
 
     ratings = load(resolved.data)

@@ -22,6 +22,7 @@ from nima_pretrain.evaluation import evaluate, evaluations_of, write_evaluation
 from nima_pretrain.files import read_json
 from nima_pretrain.networks.weights import load_model, read_side_car
 from nima_pretrain.training import finetune, pretrain
+from nima_pretrain.training.rated_parts import training_digest
 from nima_pretrain.training.run import carry_on
 
 logger = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ def _finetune(
         lambda: finetune.finetune(fold.training, folder, stage, fold.validation, weights, console),
         lambda: finetune.resume(fold.training, folder, stage, fold.validation, console),
     )
-    expected = finetune.training_digest(fold.training, stage)
+    expected = training_digest(fold.training, stage)
     if results["ratings_sha256"] != expected:
         raise InputError(
             f"{folder} was trained on other ratings than those of the config now. "

@@ -58,10 +58,9 @@ def compare_runs(
     if len({tuple(table.index) for table in tables.values()}) > 1:
         raise InputError("Some photos could be read in one evaluation only. Evaluate anew.")
     entries = [Entry(run, (scored_of(table),)) for run, table in tables.items()]
-    if with_probe:
-        entries += _probes(runs, tables, console)
+    probes = _probes(runs, tables, console) if with_probe else []
     threshold = float(results[baseline]["threshold"])
-    compared = compare(entries, baseline, threshold)
+    compared = compare(entries, baseline, threshold, probes)
     epochs = [read_json(path / "results.json", "results")["epochs"] for path in runs.values()]
     pages = Pages(output)
     count = len(tables[baseline])

@@ -9,19 +9,16 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import pandas as pd
 import tensorflow as tf
 from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.photos import Scan, scan_photos, write_unreadable
 from nima_pretrain.data.rated import RatedBatches
 from nima_pretrain.data.ratings import Ratings
-from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import write_json
 from nima_pretrain.losses import earth_movers_distance
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
@@ -31,7 +28,6 @@ from nima_pretrain.networks.weights import (
     load_base_weights,
     save_weights,
 )
-from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
     DecayWithSteps,
     KeepBest,
@@ -56,6 +52,14 @@ from nima_pretrain.training.optimizers import (
     learning_rates,
 )
 from nima_pretrain.training.progress import ShowProgress
+from nima_pretrain.training.rated_parts import (
+    Parts,
+    check_same_ratings,
+    divided,
+    readable_parts,
+    training_digest,
+    write_parts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,26 +68,6 @@ _CHECKPOINT = "checkpoint.npz"
 _BACKBONE_RATE = "backbone_learning_rate"
 _HEAD_RATE = "head_learning_rate"
 _HEAD, _EVERYTHING = 0, 1
-
-
-class Parts(NamedTuple):
-    """Readable ratings to train on and to choose the epoch by, and the check of their files."""
-
-    training: Ratings
-    validation: Ratings
-    scan: Scan
-
-    def table(self) -> pd.DataFrame:
-        """One row a photo: name, part, sha256, path, and the shares of the bins."""
-        frames = []
-        for part, ratings in (("training", self.training), ("validation", self.validation)):
-            frame = pd.DataFrame({"name": ratings.names, "part": part})
-            frame["sha256"] = [self.scan.digests[path] for path in ratings.paths]
-            frame["path"] = [str(path) for path in ratings.paths]
-            for column in range(ratings.scale.bins):
-                frame[f"p{column + 1}"] = ratings.distributions[:, column]
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
 
 
 def finetune(
@@ -113,9 +97,8 @@ def finetune(
     keras.utils.set_random_seed(config.seed)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     load_base_weights(backbone, backbone_weights, config)
-    parts = _readable(*divided(ratings, validation_ratings, config), run, console)
-    with replacing(run / RATINGS) as partial:
-        parts.table().to_csv(partial, index=False)
+    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
+    write_parts(run / RATINGS, parts)
     about = {
         "backbone_weights": backbone_weights,
         "ratings_sha256": training_digest(ratings, config),
@@ -147,8 +130,8 @@ def resume(
         InputError: there is nothing to resume, or ratings or photos are not those of the run.
     """
     checkpoint = load_checkpoint(run / _CHECKPOINT)
-    parts = _readable(*divided(ratings, validation_ratings, config), run, console)
-    _check_same_ratings(run / RATINGS, parts)
+    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
+    check_same_ratings(run / RATINGS, parts)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
@@ -383,72 +366,3 @@ class _Fit:
 
         fit_what_is_left(start, epochs, self.training.steps, fit)
         return save.position
-
-
-def training_digest(ratings: Ratings, config: FinetuneConfig) -> str:
-    """Returns what names the ratings that a run was given and the share it was to take of them."""
-    return ratings.share(config.share, config.seed).digest
-
-
-def divided(
-    ratings: Ratings, validation: Ratings | None, config: FinetuneConfig
-) -> tuple[Ratings, Ratings]:
-    """Returns what to train on, the share asked for, and what to choose the epoch by.
-
-    Args:
-        ratings: all that are not for testing.
-        validation: ratings for validation; None for those among `ratings` that are for it, or
-            else for a fraction of them.
-        config: of the training.
-
-    Raises:
-        InputError: nothing is left to train on, or the two are on different scales.
-    """
-    if ratings.parts:
-        if validation is None and "validation" in ratings.parts:
-            validation = ratings.part("validation")
-        ratings = ratings.part("training")
-    if not len(ratings):
-        raise InputError("None of the ratings is for training: their split names no such part.")
-    if validation is None:
-        ratings, validation = ratings.split(config.validation_fraction, config.seed)
-    if not validation.scale.is_same(ratings.scale):
-        raise InputError(
-            f"Expected validation ratings of {ratings.scale}, as the training ratings have, "
-            f"received {validation.scale}."
-        )
-    return ratings.share(config.share, config.seed), validation
-
-
-def _readable(training: Ratings, validation: Ratings, run: Path, console: Console | None) -> Parts:
-    """Leaves out the photos that cannot be read, and writes which these are."""
-    rated = [*training.paths, *validation.paths]
-    with counting(console, "checking photos", len(rated)) as show:
-        scan = scan_photos(rated, show)
-    write_unreadable(run / "unreadable.csv", scan.unreadable)
-    kept, kept_validation = training.of(scan.digests), validation.of(scan.digests)
-    if not len(kept) or not len(kept_validation):
-        raise InputError(
-            "Expected rated photos for training and for validation, but of "
-            f"{len(training)} and {len(validation)} only {len(kept)} and {len(kept_validation)} "
-            f"can be read; {run / 'unreadable.csv'} says why."
-        )
-    return Parts(kept, kept_validation, scan)
-
-
-def _check_same_ratings(file: Path, parts: Parts) -> None:
-    """Makes sure that a run goes on with the ratings and photos that it was begun with."""
-    try:
-        before = pd.read_csv(file, dtype={"name": str, "part": str, "sha256": str, "path": str})
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read the ratings of the run, {file}: {error}.") from None
-    rows = [
-        set(table.drop(columns="path").round(9).itertuples(index=False, name=None))
-        for table in (before, parts.table())
-    ]
-    changed = sorted({row[0] for row in rows[0] ^ rows[1]})
-    if changed:
-        raise InputError(
-            f"The ratings or photos are not those that the run was begun with: {len(changed)} "
-            f"differ, e.g. {changed[0]!r}. Put them back, or begin a new run."
-        )
