@@ -29,6 +29,30 @@ def test_config_files_in_models_hold_the_defaults(name, kind):
     assert json.loads(file.read_text()).keys() == kind.model_fields.keys()
 
 
+@pytest.mark.parametrize(
+    "name", ["MobileNetV2/config_finetune_few_ratings", "MobileNet/config_finetune_idealo"]
+)
+def test_other_recipes_in_models_name_every_setting(name):
+    file = ROOT / "models" / f"{name}.json"
+    recipe = load_config(FinetuneConfig, file)
+    assert recipe != FinetuneConfig()
+    assert json.loads(file.read_text()) == recipe.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["plateau_patience=null"], "nothing says when the backbone is set free"),
+        (["learning_rate_decay=1e-5"], "both set the rates"),
+        (["crop_from=200"], r"crop_from to be at least input_size \(224\), received 200"),
+        (["backbone=VGG"], "'backbone': input should be 'MobileNetV2', .* received 'VGG'"),
+    ],
+)
+def test_recipes_that_contradict_themselves_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        load_config(FinetuneConfig, overrides=changes)
+
+
 @pytest.mark.parametrize("config", [PretrainConfig(epochs=3), FinetuneConfig(), TrainConfig()])
 def test_configs_survive_json(config, tmp_path):
     file = tmp_path / "config.json"
