@@ -325,9 +325,8 @@ def _explain(error: ValidationError, kind: type[Config]) -> str:
             nearest = difflib.get_close_matches(place, known, n=1, cutoff=0)
             lines.append(f"Unknown config key {place!r}. Did you mean {nearest[0]!r}?")
         elif place:
-            lines.append(
-                f"Config key {place!r}: {problem['msg'].lower()}, received {problem['input']!r}."
-            )
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            lines.append(f"Config key {place!r}: {message}, received {problem['input']!r}.")
         else:
             lines.append(f"Config: {problem['msg'].removeprefix('Value error, ')}.")
     return "\n".join(lines)
