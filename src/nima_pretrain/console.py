@@ -72,26 +72,26 @@ _METRICS = {
     "srcc": "SRCC",
     "kendall": "Kendall",
     "accuracy": "accuracy",
-    "balanced_accuracy": "balanced",
+    "balanced_accuracy": "balanced accuracy",
     "mae": "MAE",
     "emd": "EMD",
-    "emd_r1": "EMD r=1",
+    "emd_r1": "EMD (r = 1)",
 }
 
 
 def print_evaluation(results: dict[str, Any], ratings: str) -> None:
-    """Prints what `evaluation.evaluate` returned."""
-    labels = {"model": "model", "mapped": "mapped", "constant": "always the mean"}
-    rows = []
-    for key, label in labels.items():
-        if key not in results:
-            continue
-        rows.append([label, *(_number(results[key][name]) for name in _METRICS)])
-        intervals = results.get("intervals", {}).get(key)
-        if intervals and key != "constant":
-            rows.append(["95 %", *(_interval(intervals[name]) for name in _METRICS)])
+    """Prints what `evaluation.evaluate` returned, a row for each metric."""
+    labels = {"model": "model", "mapped": "mapped to the scale", "constant": "always the mean"}
+    shown = {key: label for key, label in labels.items() if key in results}
+    columns = [""]
+    rows = [[label] for label in _METRICS.values()]
+    for key, label in shown.items():
+        columns += [label, "95 %"]
+        intervals = results.get("intervals", {}).get(key, {})
+        for row, name in zip(rows, _METRICS, strict=True):
+            row += [_number(results[key][name]), _interval(intervals.get(name))]
     title = f"Evaluation on {results['images']} images, {ratings}"
-    print_table(title, ["", *_METRICS.values()], rows)
+    print_table(title, columns, rows)
 
 
 def print_check(check: Any) -> None:
@@ -139,11 +139,11 @@ def print_results(results: dict[str, Any], baseline: str) -> None:
                 else "-"
                 for name in ("srcc", "mae")
             ),
-            _number(row["p_corrected"]),
+            "-" if row["p_corrected"] is None else f"{row['p_corrected']:.2g}",
         ]
         for row in results["differences"]
     ]
-    columns = ["", "SRCC", "MAE", "p (errors smaller, corrected)"]
+    columns = ["", "SRCC", "MAE", "p (smaller errors)"]
     print_table(f"Difference to {baseline}, 95 % intervals", columns, rows)
 
 
@@ -175,7 +175,7 @@ def print_table(
 
 
 def _interval(interval: Sequence[float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.3f} {interval[1]:.3f}"
+    return "-" if interval is None else f"{interval[0]:.3f} .. {interval[1]:.3f}"
 
 
 def _number(value: float | None) -> str:
