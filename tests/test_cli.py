@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,35 @@ def test_wrong_input_gets_one_message_and_exit_code_2(
     assert [line.startswith("nima-pretrain: ") for line in lines].count(True) == 1
     assert re.search(message, shown.err), shown.err
     assert "Traceback" not in shown.err
+
+
+def test_evaluate_takes_the_test_part_or_a_list(monkeypatch, capsys, tmp_path, nima_file):
+    images = tmp_path / "images"
+    images.mkdir()
+    lines = ["path,mean,split"]
+    for number in range(6):
+        Image.new("RGB", (40, 40), (40 * number, 90, 30)).save(images / f"{number}.png")
+        lines.append(f"{number},{4 + 0.5 * number},{'train' if number < 2 else 'test'}")
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    (tmp_path / "list.txt").write_text("1\n4.png\n")
+    run_folder = tmp_path / "run"
+    shutil.copytree(nima_file.parent, run_folder)
+    common = ["--ratings", tmp_path / "own.csv", "--images", images, "--scale", "1:10"]
+    arguments = ["evaluate", run_folder / "nima.h5", *common]
+    expected = {"own-test": 4, "own-all": 6, "own-training": 2, "mine": 2}
+    options = (
+        [],
+        ["--part", "all"],
+        ["--part", "training"],
+        ["--name", "mine", "--test-list", tmp_path / "list.txt"],
+    )
+    for more, (name, images_) in zip(options, expected.items(), strict=True):
+        assert run(monkeypatch, *arguments, *more) == 0
+        results = run_folder / "evaluation" / name / "results.json"
+        assert json.loads(results.read_text())["images"] == images_
+        assert f"Evaluation on {images_} images" in capsys.readouterr().out
+    assert run(monkeypatch, *arguments, "--name", "mine") == 2
+    assert "on other ratings of the same name" in capsys.readouterr().err
 
 
 def test_data_are_checked_before_training(monkeypatch, capsys, tmp_path, ratings):
