@@ -1,11 +1,13 @@
 """Agreement of a NIMA model with human ratings, beside that of always predicting the mean."""
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
@@ -13,9 +15,12 @@ from nima_pretrain.figures import draw_predictions, save_figure
 from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.networks.weights import SideCar
+from nima_pretrain.progress import counting
 from nima_pretrain.report import Figure, Table, write_section
 from nima_pretrain.scoring import predictions_table, score_photos
 from nima_pretrain.significance import RESAMPLES, bootstrap_interval
+
+logger = logging.getLogger(__name__)
 
 _FOLDER = "evaluation"
 _PREDICTIONS = "predictions.csv"
@@ -35,6 +40,7 @@ def evaluate(
     ratings: Ratings,
     threshold: float | None = None,
     resamples: int = RESAMPLES,
+    console: Console | None = None,
 ) -> Evaluation:
     """Returns how well a model predicts ratings.
 
@@ -54,12 +60,17 @@ def evaluate(
         threshold: mean score above which a photo counts as good, on the scale of the ratings; None
             for that scale's own.
         resamples: of the 95 % bootstrap intervals; 0 for none.
+        console: where a progress bar is drawn, or None.
 
     Raises:
         InputError: no photo can be read.
     """
     scale, own_scale = ratings.scale, side_car.score_scale
-    scores = list(score_photos(model, side_car.network, ratings.paths))
+    scores = []
+    with counting(console, "scoring photos", len(ratings)) as show:
+        for score in score_photos(model, side_car.network, ratings.paths):
+            scores.append(score)
+            show(len(scores))
     read = [score.distribution is not None for score in scores]
     if not any(read):
         raise InputError(f"None of the {len(ratings)} rated photos can be read.")
@@ -81,6 +92,7 @@ def evaluate(
         **{name: _defined(photos.agreement(limit)) for name, photos in of_all.items()},
     }
     if resamples:
+        logger.info("intervals from %d bootstrap samples of %d photos", resamples, len(true))
         results["intervals"] = {
             name: _intervals(photos, limit, resamples) for name, photos in of_all.items()
         }

@@ -97,7 +97,8 @@ def evaluate(
         if part not in rated.parts:
             raise InputError(f"Expected photos for {part} in {ratings}, but its split has none.")
         rated = rated.part(part)
-    found = evaluation.evaluate(load_model(weights), side_car, rated, threshold)
+    model = load_model(weights)
+    found = evaluation.evaluate(model, side_car, rated, threshold, console=console())
     label = name or "-".join([ratings.stem, *([part] if part else [])])
     folder = evaluation.write_evaluation(found, weights.parent, label)
     if output:

@@ -97,7 +97,7 @@ def train(
 
     side_car = read_side_car(run / "nima.h5")
     model = load_model(run / "nima.h5")
-    evaluation = evaluate(model, side_car, inputs.test_ratings)
+    evaluation = evaluate(model, side_car, inputs.test_ratings, console=console)
     write_evaluation(evaluation, second, "test")
     paths = find_photos(inputs.photos)
     scores = list(score_photos(model, side_car.network, paths))
