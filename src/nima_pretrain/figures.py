@@ -38,6 +38,8 @@ def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
         field.set_aspect("equal")
     for field in fields[len(tables) :]:
         field.set_visible(False)
+    for field in fields[max(0, len(tables) - columns) : len(tables)]:
+        field.tick_params(labelbottom=True)
     figure.supxlabel("mean of the human ratings")
     figure.supylabel("predicted mean")
     return figure
@@ -106,6 +108,7 @@ def draw_differences(table: pd.DataFrame, metrics: Mapping[str, str], baseline: 
         field.hlines(places, table[f"{metric}_low"], table[f"{metric}_high"], _COLOURS[1])
         field.plot(table[metric], places, "o", color=_COLOURS[1], markersize=5)
         field.set_title(label, fontsize="medium")
+        field.locator_params(axis="x", nbins=4)
     figure.axes[0].set_yticks(places, table["name"])
     figure.axes[0].invert_yaxis()
     figure.supxlabel(f"difference to {baseline}, 95 % interval", fontsize="medium")

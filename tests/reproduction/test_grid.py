@@ -43,7 +43,7 @@ def content(data, photo_folder):
     return {
         "data": {"ratings": str(data / "ratings.json"), "images": str(data / "images")},
         "folds": str(data / "folds.csv"),
-        "starts": {"scratch": {"weights": "none", "shares": [0.5, 1.0]}},
+        "starts": {"scratch": {"weights": "none"}},
         "baseline": "scratch",
         "photos": str(photo_folder),
         "base_weights": "none",
@@ -66,6 +66,7 @@ def test_every_photo_is_tested_once_by_a_model_that_has_not_seen_it(content):
 
 
 def test_cells_are_starts_by_shares_by_seeds_by_folds_the_whole_share_first(content):
+    content["starts"]["scratch"]["shares"] = [0.5, 1.0]
     content["starts"]["ranking"] = {"tasks": "ranking"}
     content["seeds"] = [3, 4]
     config = ReproduceConfig.model_validate(content)
@@ -142,49 +143,55 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
 
     results = reproduce(content)
     weights = sorted((run / "cells").rglob("nima.h5"))
-    assert len(weights) == 6
+    assert len(weights) == 3
     files = run.glob("cells/scratch/share-100/seed-0/*/evaluation/test/predictions.csv")
     pooled = pd.concat([pd.read_csv(file) for file in files])
     assert sorted(pooled["name"]) == list(range(12))
     expected = stats.spearmanr(pooled["true_mean"], pooled["mean"]).statistic
     (scratch,) = (row for row in results["metrics"] if row["name"] == "scratch")
     assert scratch["srcc"] == pytest.approx(expected)
-    shares = pd.read_csv(run / "results" / "shares.csv")
-    assert shares["share"].tolist() == [0.5, 1.0]
+    assert not (run / "results" / "shares.csv").exists()
 
     changed = [(path, path.stat().st_mtime_ns) for path in weights]
-    # More starts, and other ratings, in the form and on the scale of TID2013.
-    content["starts"]["ranking"] = {"tasks": "ranking"}
+    # Another start on half of the ratings; and others, in the form and on the scale of TID2013.
+    content["starts"]["ranking"] = {"tasks": "ranking", "shares": [0.5]}
     mos = tmp_path / "mos.txt"
     mos.write_text("".join(f"{0.7 * number:.3f} {number}.PNG\n" for number in range(12)))
     content["transfer"] = {"MOS": {"ratings": str(mos), "images": str(data / "images")}}
     results = reproduce(content)
     transferred = pd.read_csv(run / "results" / "transfer-MOS.csv")
-    assert transferred["name"].tolist() == ["scratch", "ranking"]
+    assert transferred["name"].tolist() == ["scratch"]
     assert transferred["mae"].between(0, 9).all()
     assert transferred["emd"].isna().all()  # four bins against ten
     assert all(path.stat().st_mtime_ns == before for path, before in changed)
     names = [row["name"] for row in results["metrics"]]
-    probes = ["ridge probe, scratch", "ridge probe, ranking"]
-    assert names == ["scratch", "ranking", *probes, "mean of the training ratings"]
+    assert names == ["scratch", "ridge probe, scratch", "mean of the training ratings"]
+    shares = pd.read_csv(run / "results" / "shares.csv")
+    assert shares[["start", "share"]].values.tolist() == [["scratch", 1.0], ["ranking", 0.5]]
     assert (run / "starts" / "ranking" / "backbone.h5").is_file()
     page, markdown = (run / "report.html").read_text(), (run / "results.md").read_text()
     for name in ("metrics", "differences", "probes", "shares"):
         assert (run / "results" / f"{name}.csv").is_file()
-    for name in ("differences", "shares", "epochs", "learning_curves", "predictions"):
+    for name in ("shares", "epochs", "learning_curves", "predictions"):
         assert (run / "results" / f"{name}.png").stat().st_size > 1000
         assert f"results/{name}.png" in markdown
-    assert page.count("data:image/png") == 5
-    assert "| ranking | 1 |" in markdown
+    assert page.count("data:image/png") == 4
+    assert "| scratch | 1 |" in markdown
 
-    same_fold = "share-100/seed-0/fold-a"
-    runs = {name: run / "cells" / name / same_fold for name in ("scratch", "ranking")}
-    compared = compare_runs(runs, tmp_path / "compared")
+    cells = run / "cells"
+    runs = {
+        "scratch": cells / "scratch" / "share-100" / "seed-0" / "fold-a",
+        "ranking": cells / "ranking" / "share-50" / "seed-0" / "fold-a",
+    }
+    with pytest.raises(InputError, match=r"found 2 \(MOS, test\). Name it with --evaluation"):
+        compare_runs(runs, tmp_path / "compared")
+    compared = compare_runs(runs, tmp_path / "compared", evaluation="test")
+    probes = ["ridge probe, scratch", "ridge probe, ranking"]
     assert [row["name"] for row in compared["metrics"]] == ["scratch", "ranking", *probes]
-    assert (tmp_path / "compared" / "results.md").is_file()
-    mixed = {"a": runs["scratch"], "b": run / "cells" / "ranking" / "share-100/seed-0/fold-b"}
+    assert (tmp_path / "compared" / "results" / "differences.png").stat().st_size > 1000
+    mixed = {"a": runs["scratch"], "b": runs["ranking"].with_name("fold-b")}
     with pytest.raises(InputError, match="'test' are on different ratings"):
-        compare_runs(mixed, tmp_path / "mixed")
+        compare_runs(mixed, tmp_path / "mixed", evaluation="test")
 
     content["finetune"]["dropout"] = 0.5
     with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):

@@ -46,8 +46,10 @@ def write_comparison(
         f"Wilcoxon test that absolute errors are smaller, corrected for {tests} tests "
         f"(Bonferroni), significant below {ALPHA:g}.",
     )
-    figure = draw_differences(compared.differences, _DRAWN, baseline)
-    pages.figure("differences", figure, f"Differences to {baseline}.")
+    tested = compared.differences[compared.differences["p"].notna()]
+    if len(tested):
+        figure = draw_differences(tested, _DRAWN, baseline)
+        pages.figure("differences", figure, f"Differences to {baseline}.")
     return {"metrics": records(metrics), "differences": records(compared.differences)}
 
 
