@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model
+from nima_pretrain.networks.nima import start_from_mean
 
 PAPER = get_bank("paper")
 
@@ -45,6 +46,16 @@ def test_nima_predicts_distributions():
     distributions = model(photos).numpy()
     assert distributions.shape == (3, 7)
     np.testing.assert_allclose(distributions.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_head_can_start_from_the_mean_distribution():
+    model = build_nima(build_backbone(input_size=32, width=0.35), num_bins=4)
+    mean = np.array([0.1, 0.2, 0.3, 0.4])
+    start_from_mean(model, mean)
+    photos = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    for training in (False, True):
+        predicted = model(photos, training=training)
+        np.testing.assert_allclose(predicted, [mean] * 3, rtol=1e-5)
 
 
 def test_unknown_tasks_are_refused():

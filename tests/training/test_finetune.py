@@ -1,18 +1,21 @@
 """Fine-tuning: frozen until the plateau, then really free; the best epoch kept."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from nima_pretrain.config import FinetuneConfig, NetworkConfig
+from nima_pretrain.config import FinetuneConfig, NetworkConfig, load_config
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.networks.weights import SideCar, read_side_car, save_weights
 from nima_pretrain.training.finetune import finetune
+from nima_pretrain.training.rated_parts import divided
+from tests.conftest import ROOT
 
 CONFIG = FinetuneConfig(
     width=0.35,
@@ -126,3 +129,35 @@ def test_unreadable_photos_are_listed_and_none_left_is_refused(ratings, start, t
     with pytest.raises(InputError, match="only 0 and 0 can be read; .*unreadable.csv"):
         finetune(ratings, tmp_path, CONFIG, None, str(start))
     assert len(pd.read_csv(tmp_path / "unreadable.csv")) == 24
+
+
+@pytest.mark.slow
+def test_idealos_recipe_takes_its_epochs_and_its_rates(ratings, start, tmp_path):
+    file = ROOT / "models" / "MobileNet" / "config_finetune_idealo.json"
+    idealo = load_config(FinetuneConfig, file)
+    assert (idealo.head_epochs, idealo.epochs, idealo.crop_from) == (5, 14, 256)
+    small = {"backbone": "MobileNetV2", "width": 0.35, "input_size": 32, "fit": "letterbox"}
+    changes = {**small, "crop_from": 36, "head_epochs": 1, "epochs": 3, "batch_size": 8}
+    config = FinetuneConfig(**{**idealo.model_dump(), **changes})
+    results = finetune(ratings, tmp_path, config, ratings, str(start))
+    assert (results["head_epochs"], results["epochs"]) == (1, 3)
+    log = pd.read_csv(tmp_path / "log.csv")
+    # The rate of the last step of each epoch, of three steps each.
+    expected = [0, *(3e-5 / (1 + 2.3e-5 * steps) for steps in (2, 5))]
+    np.testing.assert_allclose(log["backbone_learning_rate"], expected, rtol=1e-6)
+    np.testing.assert_allclose(log["head_learning_rate"], [1e-3, *expected[1:]], rtol=1e-6)
+
+
+def test_a_share_of_the_training_ratings_is_taken_and_all_for_validation(ratings):
+    config = CONFIG.model_copy(update={"share": 0.25})
+    training, validation = divided(ratings, ratings, config)
+    assert training.paths == ratings.share(0.25, config.seed).paths
+    assert (len(training), len(validation)) == (6, 24)
+
+
+def test_ratings_with_a_split_are_trained_and_validated_by_it(ratings):
+    parts = tuple("training" if n % 3 else ("validation", "test")[n % 2] for n in range(24))
+    training, validation = divided(replace(ratings, parts=parts), None, CONFIG)
+    assert (len(training), len(validation)) == (16, 4)
+    with pytest.raises(InputError, match="None of the ratings is for training"):
+        divided(replace(ratings, parts=("test",) * 24), None, CONFIG)
