@@ -67,28 +67,18 @@ def print_finetuning(results: dict[str, Any]) -> None:
     print_table("Fine-tuning", columns, [[*counts, _number(results["metrics"]["val_loss"])]])
 
 
-_METRICS = {
-    "lcc": "LCC",
-    "srcc": "SRCC",
-    "kendall": "Kendall",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "mae": "MAE",
-    "emd": "EMD",
-    "emd_r1": "EMD (r = 1)",
-}
-
-
 def print_evaluation(results: dict[str, Any], ratings: str) -> None:
     """Prints what `evaluation.evaluate` returned, a row for each metric."""
+    from nima_pretrain.comparison import LABELS
+
     labels = {"model": "model", "mapped": "mapped to the scale", "constant": "always the mean"}
     shown = {key: label for key, label in labels.items() if key in results}
     columns = [""]
-    rows = [[label] for label in _METRICS.values()]
+    rows = [[label] for label in LABELS.values()]
     for key, label in shown.items():
         columns += [label, "95 %"]
         intervals = results.get("intervals", {}).get(key, {})
-        for row, name in zip(rows, _METRICS, strict=True):
+        for row, name in zip(rows, LABELS, strict=True):
             row += [_number(results[key][name]), _interval(intervals.get(name))]
     title = f"Evaluation on {results['images']} images, {ratings}"
     print_table(title, columns, rows)
@@ -127,7 +117,9 @@ def print_check(check: Any) -> None:
 
 def print_results(results: dict[str, Any], baseline: str) -> None:
     """Prints what `reproduction.write_results` or the comparison of runs returned."""
-    shown = {name: _METRICS[name] for name in ("lcc", "srcc", "accuracy", "mae", "emd")}
+    from nima_pretrain.comparison import LABELS
+
+    shown = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae", "emd")}
     rows = [[row["name"], *(_number(row[name]) for name in shown)] for row in results["metrics"]]
     print_table(f"{results['photos']} photos", ["", *shown.values()], rows)
     rows = [
