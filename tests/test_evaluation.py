@@ -8,7 +8,7 @@ import pytest
 
 from nima_pretrain import metrics
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.photos import find_photos
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import (

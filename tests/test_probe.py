@@ -5,7 +5,7 @@ import pytest
 
 from nima_pretrain import probe
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.photos import find_photos
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.probe import frozen_features, probe_predictions, ridge_probe
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.photos import find_photos, load_fitted
+from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.networks import build_backbone, build_nima
 from nima_pretrain.scoring import predictions_table, score_photos

@@ -8,7 +8,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from nima_pretrain.data.photos import PhotoError, find_photos, load_photo
+from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.photos import PhotoError, load_photo
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError

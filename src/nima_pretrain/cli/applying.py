@@ -20,7 +20,7 @@ def predict(
     ] = None,
 ) -> None:
     """Score photos: mean, spread and distribution of the ratings they would get."""
-    from nima_pretrain.data.photos import find_photos
+    from nima_pretrain.data.finding import find_photos
     from nima_pretrain.files import replacing
 
     paths = [path for root in photos for path in find_photos(root)]

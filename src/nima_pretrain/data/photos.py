@@ -1,26 +1,42 @@
-"""Photographs on disk: find them, decode them to sRGB, check them, split them."""
+"""Photographs decoded: any file that people have, upright and in sRGB, or the reason why not."""
 
-import hashlib
 import io
-import logging
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import stat
+import threading
+from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import pandas as pd
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.distortions.geometry import Fit, fit_photo
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
 
-logger = logging.getLogger(__name__)
+MAX_PIXELS = 250_000_000
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+# What may be decoded; JPEG includes MPO. Pillow knows more, and some of it runs other programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "HEIF")
+
+# A photo may be decoded at a smaller scale while its short side stays this many times the side
+# of the network's input. The score is sensitive to how a photo is made smaller: with 2 it moves
+# by up to 0.2 on a scale of ten, with 6 by less than 0.02 (benchmarks/reduced_decoding.py).
+REDUCED_TO = 6
+
+# Photos beyond this are decoded one at a time: on the way they take several times their size.
+_LARGE_PIXELS = 40_000_000
+_one_large_photo = threading.Lock()
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PhotoError(InputError):
@@ -32,137 +48,135 @@ class PhotoError(InputError):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What a check of files found.
+class Photo(NamedTuple):
+    """A decoded photograph, (H, W, 3) uint8 sRGB, and what to know about how it became so."""
 
-    Attributes:
-        digests: sha256 of every readable file, in the order of the files.
-        unreadable: one error for every other file.
-    """
-
-    digests: dict[Path, str]
-    unreadable: list[PhotoError]
-
-    @property
-    def readable(self) -> list[Path]:
-        return list(self.digests)
-
-    def digest_of(self, paths: Iterable[Path]) -> str:
-        """Returns one sha256 for some of the readable files, whatever their names and order."""
-        digests = sorted(self.digests[path] for path in paths)
-        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def find_photos(root: Path) -> list[Path]:
-    """Returns the photographs below a folder, sorted by path; a file is returned as it is.
-
-    Extensions count in either case: jpg, jpeg, png, webp, bmp, tif, tiff.
-
-    Raises:
-        InputError: there is no such file or folder, or the folder holds no photographs.
-    """
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise InputError(f"Expected a photo or a folder of photos, but {root} does not exist.")
-    photos = [
-        Path(folder, name)
-        for folder, _, names in os.walk(root)
-        for name in names
-        if Path(name).suffix.lower() in EXTENSIONS
-    ]
-    if not photos:
-        known = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
-        raise InputError(f"Found no photos below {root}. Looked for: {known}, in either case.")
-    return sorted(photos, key=lambda path: path.relative_to(root).as_posix())
+    pixels: np.ndarray
+    notes: tuple[str, ...]
 
 
 def load_photo(path: Path) -> np.ndarray:
-    """Returns a photograph as (H, W, 3) uint8 sRGB, turned upright.
-
-    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16-bit values
-    scaled to 8 bits, transparent parts laid on white.
+    """Returns a photograph as (H, W, 3) uint8 sRGB, in full size; see `read_photo`.
 
     Raises:
         PhotoError: the file cannot be decoded.
     """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(_to_srgb(ImageOps.exif_transpose(image), path))
-    except PhotoError:
-        raise
-    # Decoders raise whatever their parsers meet in a broken file: there is no narrower class.
-    except Exception as error:
-        reason = str(error).replace(str(path), path.name) or type(error).__name__
-        raise PhotoError(path, reason) from None
+    return read_photo(path).pixels
 
 
 def load_fitted(path: Path, size: int, fit: Fit) -> np.ndarray:
     """Returns a photograph as the network's (size, size, 3) uint8 input.
 
+    Large photos are decoded at a smaller scale, see `read_photo`. Others are, pixel for pixel,
+    the view called `original` in pretraining.
+
     Raises:
         PhotoError: the file cannot be decoded.
     """
-    return fit_photo(load_photo(path), size, fit)
+    return fit_photo(read_photo(path, size).pixels, size, fit)
 
 
-def scan_photos(paths: Sequence[Path], on_progress: Callable[[int], None] | None = None) -> Scan:
-    """Decodes every file once and returns which of them can be read.
+def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Returns a photograph in sRGB, turned upright, with notes.
+
+    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16-bit values
+    scaled to 8 bits, transparent parts laid on white; of a moving picture the first frame counts.
 
     Args:
-        paths: the files.
-        on_progress: called with the number of files checked so far.
+        path: of the file; its content decides what it is, whatever it is called.
+        size: side of the square, pixels, that the photo is to be brought to. If given, the photo
+            is decoded as small as makes no difference there: JPEG by libjpeg's own reduction.
+        max_pixels: no file that claims to hold more is decoded.
+
+    Raises:
+        PhotoError: the file cannot be decoded.
     """
-    digests: dict[Path, str] = {}
-    unreadable = []
-    with ThreadPoolExecutor() as executor:
-        checks = ordered_map(executor, _check, paths, ahead=64)
-        for count, (path, result) in enumerate(zip(paths, checks, strict=True), start=1):
-            if isinstance(result, PhotoError):
-                logger.info("unreadable: %s", result)
-                unreadable.append(result)
-            else:
-                digests[path] = result
-            if on_progress:
-                on_progress(count)
-    return Scan(digests, unreadable)
-
-
-def write_unreadable(file: Path, unreadable: Sequence[PhotoError]) -> None:
-    """Writes the list of unreadable files, path and reason, as CSV; also when it is empty."""
-    table = pd.DataFrame(
-        [(str(error.path), error.reason) for error in unreadable], columns=["path", "reason"]
-    )
-    with replacing(file) as partial:
-        table.to_csv(partial, index=False)
-
-
-def _check(path: Path) -> str | PhotoError:
+    notes: list[str] = []
     try:
-        load_photo(path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except PhotoError as error:
-        return error
+        # A pipe or a device called x.jpg would keep us waiting.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PhotoError(path, "is not a regular file")
+        with path.open("rb") as file, _open(file, path) as image:
+            if image.width * image.height > max_pixels:
+                raise PhotoError(
+                    path,
+                    f"{image.width} x {image.height} pixels are more than the {max_pixels:,} "
+                    "allowed; raise --max-pixels if it is a photo all the same",
+                )
+            smallest = size and size * REDUCED_TO
+            if smallest:
+                image.draft(image.mode, (smallest, smallest))  # only JPEG can do that
+            width, height = image.size
+            is_large = width * height > _LARGE_PIXELS
+            with _one_large_photo if is_large else nullcontext():
+                return Photo(_decoded(image, path, smallest, notes), tuple(notes))
+    except PhotoError:
+        raise
+    except UnidentifiedImageError:
+        is_empty = path.stat().st_size == 0
+        kind = "the file is empty" if is_empty else f"none of {', '.join(_FORMATS)}"
+        raise PhotoError(path, f"cannot identify image file: {kind}") from None
+    except OSError as error:
+        raise PhotoError(path, error.strerror or str(error)) from None
+    # Decoders raise whatever their parsers meet in a broken file: there is no narrower class.
+    except Exception as error:
+        raise PhotoError(path, str(error) or type(error).__name__) from None
 
 
-def _to_srgb(image: Image.Image, path: Path) -> Image.Image:
+def _open(file: BinaryIO, path: Path) -> Image.Image:
+    head = file.read(12)
+    file.seek(0)
+    is_heif = head[4:8] == b"ftyp" and not head[8:12].startswith(b"avi")
+    if is_heif and not _has_heif():
+        raise PhotoError(
+            path, "HEIC needs the package pillow-heif: pip install 'nima-pretrain[heic]'"
+        )
+    Image.init()
+    # Pillow's guard is one number for the whole process, ours comes with every call.
+    Image.MAX_IMAGE_PIXELS = None
+    return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+@cache
+def _has_heif() -> bool:
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _decoded(image: Image.Image, path: Path, smallest: int | None, notes: list[str]) -> np.ndarray:
+    image.load()
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        notes.append("the first frame of several")
     profile = image.info.get("icc_profile")
-    image = _to_eight_bits(image, path)
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("RGB")
-    elif image.mode in ("P", "1", "LA", "YCbCr", "HSV"):
+    if image.mode == "CMYK" and not profile:
+        notes.append("CMYK without a colour profile")
+    image = _shrunk(_with_channels(_to_eight_bits(_upright(image, notes), path)), smallest)
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    if alpha is not None:
         image = image.convert("RGB")
     if profile:
-        image = _apply_profile(image, profile, path)
-    image = image.convert("RGB")
-    if alpha is None:
+        image = _apply_profile(image, profile, notes)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if alpha is not None and np.asarray(alpha).min() < 255:
+        notes.append("transparent parts laid on white")
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    return np.asarray(image)
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    # Whatever is wrong with EXIF data, the pixels are there.
+    except Exception:
+        notes.append("EXIF data cannot be read: not turned")
         return image
-    white = Image.new("RGB", image.size, "white")
-    return Image.composite(image, white, alpha)
+    turn = _TURNS.get(orientation) if orientation else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
@@ -176,7 +190,20 @@ def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
     return Image.fromarray(np.uint8(values // 257))
 
 
-def _apply_profile(image: Image.Image, profile: bytes, path: Path) -> Image.Image:
+def _with_channels(image: Image.Image) -> Image.Image:
+    """Palettes, bits and rarer colour spaces as RGB or RGBA; the others as they are."""
+    if image.has_transparency_data:
+        return image if image.mode == "RGBA" else image.convert("RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")
+
+
+def _shrunk(image: Image.Image, smallest: int | None) -> Image.Image:
+    """Means of squares of pixels, as many in each as leave the short side at `smallest`."""
+    factor = min(image.size) // smallest if smallest else 1
+    return image if factor <= 1 else image.reduce(factor)
+
+
+def _apply_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if ImageCms.getProfileDescription(source).startswith("sRGB"):
@@ -184,6 +211,6 @@ def _apply_profile(image: Image.Image, profile: bytes, path: Path) -> Image.Imag
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
-        logger.warning("%s: its colour profile is ignored: %s", path, error)
+        notes.append(f"its colour profile is ignored: {error}")
         return image
     return converted if converted is not None else image

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from nima_pretrain.data.photos import EXTENSIONS
+from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.data.photos import Scan, find_photos, scan_photos, write_unreadable
+from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 

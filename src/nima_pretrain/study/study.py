@@ -11,7 +11,8 @@ import pandas as pd
 from rich.console import Console
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.photos import find_photos, scan_photos
+from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.data.split import read_photo_list
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import Aspect, DistortionBank, get_bank

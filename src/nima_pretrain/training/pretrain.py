@@ -13,7 +13,8 @@ from rich.console import Console
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.contact_sheet import contact_sheet
-from nima_pretrain.data.photos import Scan, load_photo
+from nima_pretrain.data.photos import load_photo
+from nima_pretrain.data.scanning import Scan
 from nima_pretrain.data.split import (
     PARTS,
     PhotoSplit,

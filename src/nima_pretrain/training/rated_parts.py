@@ -7,8 +7,8 @@ import pandas as pd
 from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.photos import Scan, scan_photos, write_unreadable
 from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.progress import counting

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
-from nima_pretrain.data.photos import find_photos
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.samples import write_embedded_quarters, write_synthetic_ratings

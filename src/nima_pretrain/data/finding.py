@@ -1,0 +1,162 @@
+"""Which photographs there are: below folders, behind patterns, in lists."""
+
+import glob
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from nima_pretrain.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = frozenset(
+    {
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".jpeg",
+        ".jpg",
+        ".mpo",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
+)
+
+
+class Found(NamedTuple):
+    """A file to look at, or a place that cannot be looked at and the reason why."""
+
+    path: Path
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Photographs in order, looked up anew each time one goes through them; each comes once.
+
+    Attributes:
+        roots: files, which count whatever they are called, and folders, which are searched.
+    """
+
+    roots: tuple[Path, ...]
+
+    def __iter__(self) -> Iterator[Found]:
+        seen = set()
+        for root in self.roots:
+            for found in walk(root) if root.is_dir() else [Found(root)]:
+                # A million paths would be heavy; 16 bytes each are not.
+                key = blake2b(os.fsencode(found.path), digest_size=16).digest()
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+
+
+def listing_of(arguments: Sequence[str]) -> Listing:
+    """Returns the photographs that a command line names: files, folders and patterns.
+
+    Patterns (`*`, `?`, `[..]`, and `**` for any folders) are for whoever quotes them, or has more
+    files than a command line holds.
+
+    Raises:
+        InputError: one of them names nothing.
+    """
+    roots: list[Path] = []
+    for argument in arguments:
+        if os.path.lexists(argument):
+            roots.append(Path(argument))
+            continue
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - knows absolute ones
+        if not matches:
+            is_pattern = glob.has_magic(argument)
+            what = "matches nothing" if is_pattern else "does not exist"
+            raise InputError(
+                f"Expected photos, folders of photos or patterns, but {argument} {what}."
+            )
+        roots += map(Path, matches)
+    return Listing(tuple(roots))
+
+
+def listing_of_lines(content: bytes) -> Listing:
+    """Returns the photographs that a list names, one path a line, or each ended by a NUL byte.
+
+    Nothing has to exist: whoever scores the list learns what does not.
+
+    Args:
+        content: of the list; NUL bytes are what `find -print0` writes, for names with newlines.
+
+    Raises:
+        InputError: it names nothing.
+    """
+    separator = b"\0" if b"\0" in content else b"\n"
+    lines = (line.removesuffix(b"\r") for line in content.split(separator))
+    roots = tuple(Path(os.fsdecode(line)) for line in lines if line)
+    if not roots:
+        raise InputError("Expected the paths of photos, one a line, but the list is empty.")
+    return Listing(roots)
+
+
+def find_photos(root: Path) -> list[Path]:
+    """Returns the photographs below a folder, sorted by path; a file is returned as it is.
+
+    Raises:
+        InputError: there is no such file or folder, or the folder holds no photographs.
+    """
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise InputError(f"Expected a photo or a folder of photos, but {root} does not exist.")
+    photos = []
+    for found in walk(root):
+        if found.error:
+            logger.warning("%s: %s", found.path, found.error)
+        else:
+            photos.append(found.path)
+    if not photos:
+        known = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+        raise InputError(f"Found no photos below {root}. Looked for: {known}, in either case.")
+    return photos
+
+
+def walk(root: Path) -> Iterator[Found]:
+    """Yields the photographs below a folder, sorted by path, and folders that cannot be read.
+
+    Names with one of the known extensions in either case count. Links to folders are followed
+    where they lead out of `root`; what is within is found under its own name. No folder is
+    searched twice, so that links in a circle do no harm.
+    """
+    yield from _walk(root, Path(os.path.realpath(root)), set())
+
+
+def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Found]:
+    try:
+        status = folder.stat()
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        yield Found(folder, f"the folder cannot be searched: {error.strerror}")
+        return
+    if (status.st_dev, status.st_ino) in visited:
+        return
+    visited.add((status.st_dev, status.st_ino))
+    # With its slash a folder stands where its files stand in a list sorted by path.
+    for name in sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries):
+        path = folder / name
+        if not name.endswith("/"):
+            if path.suffix.lower() in EXTENSIONS:
+                yield Found(path)
+        elif not (path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)):
+            yield from _walk(path, top, visited)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or to where nobody may look
+        return False
