@@ -3,7 +3,7 @@
 Scores photos twice, decoded in full and as `predict` decodes them, and prints by how much the
 scores differ, on a scale of ten. Each photo is taken as it is, enlarged, and as a mosaic of
 photos in their own resolution, which has the fine detail that an enlarged photo lacks. The last
-column is what a smaller margin than that of `data/photos.py` would have done.
+columns are what other margins than that of `data/photos.py` would have done.
 
     python benchmarks/reduced_decoding.py PHOTOS --weights nima.h5
 """
@@ -70,10 +70,12 @@ def main() -> None:
 
     def decoded(file: io.BytesIO, margin: int | None) -> np.ndarray:
         with Image.open(file) as image:
-            smallest = margin and margin * network.input_size
-            if smallest:
-                image.draft(image.mode, (smallest, smallest))
-            return fit_photo(np.asarray(image), network.input_size, network.fit)
+            drafted = None
+            if margin:
+                smallest = margin * network.input_size
+                drafted = image.draft(image.mode, (smallest, smallest))
+            box = drafted[1] if drafted else None
+            return fit_photo(np.asarray(image), network.input_size, network.fit, box)
 
     files = find_photos(arguments.photos)[:: arguments.every]
     few = files[::4]

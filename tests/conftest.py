@@ -11,6 +11,10 @@ from nima_pretrain.startup import import_tensorflow
 
 import_tensorflow()
 
+import keras  # noqa: E402 - after TensorFlow's noise was dealt with
+
+from nima_pretrain.networks import build_backbone, build_nima  # noqa: E402
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -28,6 +32,20 @@ def photo() -> np.ndarray:
     """A real photograph, 451 x 300."""
     (path,) = (path for path in embedded_photos() if path.name == "chelsea.png")
     return np.asarray(Image.open(path).convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def lively_nima(photo: np.ndarray) -> keras.Model:
+    """A NIMA model, 32 px, five bins, whose head is random and yet tells photographs apart."""
+    backbone = build_backbone(input_size=32, width=0.35)
+    model = build_nima(backbone, 5)
+    rng = np.random.default_rng(0)
+    cuts = [photo[top : top + 32, left : left + 32] for top, left in rng.integers(0, 260, (64, 2))]
+    features = backbone.predict(np.stack(cuts), verbose=0)
+    kernel = rng.normal(size=(features.shape[1], 5)) / (features.std(axis=0)[:, None] + 1e-9)
+    kernel /= (features @ kernel).std()
+    model.get_layer("head").set_weights([kernel, -features.mean(axis=0) @ kernel])
+    return model
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_help_names_every_command(monkeypatch, capsys):
     assert run(monkeypatch, "--help") == 0
     shown = capsys.readouterr().out
     commands = "train pretrain finetune reproduce check-data evaluate compare study predict render"
-    for command in commands.split():
+    for command in [*commands.split(), "doctor"]:
         assert command in shown
 
 
@@ -114,6 +114,37 @@ WRONG = {
     "missing photo to score": (
         ["predict", "{images}", "nowhere.jpg", "--weights", "{nima}"],
         "nowhere.jpg does not exist",
+    ),
+    "a pattern without matches": (
+        ["predict", "{images}/*.tif", "--weights", "{nima}"],
+        r"images/\*.tif matches nothing",
+    ),
+    "an output that is there": (
+        ["predict", "{images}", "--weights", "{nima}", "--output", "{ratings}"],
+        "is there already. Go on with it with --resume, replace it with --overwrite",
+    ),
+    "an output to go on with that is none": (
+        ["predict", "{images}", "--weights", "{nima}", "--output", "{ratings}", "--resume"],
+        "is not a json file as predict writes it",
+    ),
+    "going on with standard output": (
+        ["predict", "{images}", "--weights", "{nima}", "--resume"],
+        "Expected --output FILE",
+    ),
+    "going on with names and means": (
+        [
+            *("predict", "{images}", "--weights", "{nima}", "--output", "new.json"),
+            *("--format", "idealo", "--resume"),
+        ],
+        "too little for --resume and --report",
+    ),
+    "a format that is none": (
+        ["predict", "{images}", "--weights", "{nima}", "--format", "xml"],
+        "csv, json, jsonl, idealo, received 'xml'",
+    ),
+    "an explanation by other weights": (
+        ["predict", "{images}", "--weights", "{nima}", "--explain", "{backbone}"],
+        "Expected weights of a pretext model",
     ),
     "photo that is none": (["render", "{ratings}", "--output", "views"], "cannot identify"),
     "unknown bank": (
@@ -258,7 +289,7 @@ def test_predict_keeps_standard_output_clean(nima_file, photo_folder):
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     lines = done.stdout.splitlines()
-    assert lines[0] == "path,mean,std,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,status,error"
+    assert lines[0].startswith("path,mean,std,percentile,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,status,")
     assert len(lines) == 7
     assert all(",ok," in line for line in lines[1:])
     # TensorFlow's start-up noise does not reach the user.

@@ -17,8 +17,9 @@ FLOORS = (
     {"data"},
     {"losses", "layers", "tasks", "metrics"},
     {"networks"},
-    {"scoring", "figures", "report", "contact_sheet", "significance", "checking"},
-    {"training", "evaluation", "comparison", "probe", "study"},
+    {"scoring", "score_files", "significance", "checking", "figures", "report", "contact_sheet"},
+    {"score_report", "explaining", "reference_scores"},
+    {"training", "evaluation", "comparison", "probe", "study", "predicting", "doctor"},
     {"reproduction"},
     {"cli", "console"},
 )

@@ -4,11 +4,9 @@ rich is imported where it is used, so that `--help` answers at once.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeVar
-
-Item = TypeVar("Item")
+from typing import Any
 
 
 @cache
@@ -19,11 +17,16 @@ def console() -> Any:
     return Console(stderr=True)
 
 
+def say(text: str) -> None:
+    """Prints a line on stderr, beside a progress bar, whole: a pipe gets no line breaks."""
+    console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
 class _ToConsole(logging.Handler):
-    """Prints log lines beside the progress bar, whole: a file or a pipe gets no line breaks."""
+    """Prints log lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console().print(self.format(record), soft_wrap=True, markup=False, highlight=False)
+        say(self.format(record))
 
 
 def start_logging() -> None:
@@ -31,13 +34,6 @@ def start_logging() -> None:
     logger = logging.getLogger("nima_pretrain")
     logger.handlers = [_ToConsole()]
     logger.setLevel(logging.INFO)
-
-
-def track(items: Iterable[Item], total: int, description: str) -> list[Item]:
-    """Returns the items as a list, with a bar while they come."""
-    from rich import progress
-
-    return list(progress.track(items, description, total, console=console(), transient=True))
 
 
 def print_pretraining(results: dict[str, Any]) -> None:
@@ -148,6 +144,30 @@ def print_study(results: dict[str, Any], weights: str) -> None:
     ]
     title = f"Pairs in order by {weights}, {results['photos']} photos"
     print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
+
+
+def print_installation(lines: Sequence[tuple[str, str]]) -> None:
+    """Prints what `doctor.describe_installation` returned."""
+    print_table("This installation", ["", ""], [list(line) for line in lines], left=("",))
+
+
+def print_reference_scores(comparisons: Sequence[Any], weights: str) -> None:
+    """Prints what `reference_scores.compare_reference_scores` returned."""
+    if not comparisons:
+        print(f"The side-car of {weights} records no scores to compare with.")
+        return
+    verdicts = {True: "the same", False: "NOT the same", None: "another photograph here"}
+    rows = [
+        [
+            comparison.name,
+            f"{comparison.expected:.4f}",
+            "-" if comparison.received is None else f"{comparison.received:.4f}",
+            verdicts[comparison.agrees],
+        ]
+        for comparison in comparisons
+    ]
+    columns = ["photograph", "recorded", "here", "verdict"]
+    print_table(f"Scores by {weights}", columns, rows, left=("verdict",))
 
 
 def print_table(

@@ -14,6 +14,7 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.figures import draw_predictions, save_figure
 from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import SideCar
 from nima_pretrain.progress import counting
 from nima_pretrain.report import Figure, Table, write_section
@@ -68,7 +69,7 @@ def evaluate(
     scale, own_scale = ratings.scale, side_car.score_scale
     scores = []
     with counting(console, "scoring photos", len(ratings)) as show:
-        for score in score_photos(model, side_car.network, ratings.paths):
+        for score in score_photos(PhotoModel(model, side_car.network), ratings.paths):
             scores.append(score)
             show(len(scores))
     read = [score.distribution is not None for score in scores]

@@ -1,5 +1,7 @@
 """How well predicted scores agree with human ones; NumPy and SciPy, no network.
 
+SciPy is imported where it is needed: whoever only scores need not wait for it.
+
 Distributions are (N, n), rows sum to 1; scores are (N,). Metrics that are not defined, such as the
 correlation with a constant, are NaN.
 """
@@ -7,7 +9,6 @@ correlation with a constant, are NaN.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from nima_pretrain.data.ratings import ScoreScale
 
@@ -89,21 +90,46 @@ def scored(true: np.ndarray, predicted: np.ndarray, scale: ScoreScale) -> Scored
 
 
 def mean_score(distributions: np.ndarray, scale: ScoreScale) -> np.ndarray:
-    """Returns the expected score of every photo, (N,) float64."""
+    """Returns the expected score of every photo, (..) float64, from distributions (.., n)."""
     return np.asarray(distributions, np.float64) @ scale.scores
 
 
 def score_spread(distributions: np.ndarray, scale: ScoreScale) -> np.ndarray:
-    """Returns the standard deviation of every photo's scores, (N,) float64."""
+    """Returns the standard deviation of every photo's scores, as `mean_score` does."""
     distributions = np.asarray(distributions, np.float64)
-    deviations = scale.scores - mean_score(distributions, scale)[:, None]
-    return np.sqrt((distributions * deviations**2).sum(axis=1))
+    deviations = scale.scores - mean_score(distributions, scale)[..., None]
+    return np.sqrt((distributions * deviations**2).sum(axis=-1))
+
+
+def quantiles_of(scores: np.ndarray) -> np.ndarray:
+    """Returns the 0th, 1st, .. 100th percentile of scores, (101,) float64."""
+    return np.quantile(scores, np.linspace(0, 1, 101))
+
+
+def percentile_of(score: float, quantiles: np.ndarray) -> float:
+    """Returns how many per cent of the scores that quantiles stand for are lower, 0 to 100.
+
+    Of equal scores half count as lower.
+
+    Args:
+        score: any.
+        quantiles: from `quantiles_of`.
+    """
+    ranks = np.linspace(0, 100, len(quantiles))
+    if quantiles[0] < score < quantiles[-1] and score not in quantiles:
+        return float(np.interp(score, quantiles, ranks))
+    first, last = (np.searchsorted(quantiles, score, side) for side in ("left", "right"))
+    if first == last:
+        return 0.0 if first == 0 else 100.0
+    return float(ranks[first:last].mean())
 
 
 def lcc(true: np.ndarray, predicted: np.ndarray) -> float:
     """Returns Pearson's linear correlation coefficient."""
     if _is_constant(true) or _is_constant(predicted):
         return float("nan")
+    from scipy import stats
+
     return float(stats.pearsonr(true, predicted).statistic)
 
 
@@ -111,6 +137,8 @@ def srcc(true: np.ndarray, predicted: np.ndarray) -> float:
     """Returns Spearman's rank correlation coefficient, ties sharing their mean rank."""
     if _is_constant(true) or _is_constant(predicted):
         return float("nan")
+    from scipy import stats
+
     return float(stats.spearmanr(true, predicted).statistic)
 
 
@@ -118,6 +146,8 @@ def kendall(true: np.ndarray, predicted: np.ndarray) -> float:
     """Returns Kendall's tau-b: pairs in order minus pairs out of order, corrected for ties."""
     if _is_constant(true) or _is_constant(predicted):
         return float("nan")
+    from scipy import stats
+
     return float(stats.kendalltau(true, predicted).statistic)
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.networks.backbone import build_backbone
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import load_base_weights
 from nima_pretrain.progress import counting
-from nima_pretrain.scoring import outputs_of_photos
+from nima_pretrain.scoring import Outputs, outputs_of_photos
 
 _PENALTIES = 10.0 ** np.arange(-1, 7.01, 0.5)
 
@@ -33,9 +34,10 @@ def frozen_features(
     load_base_weights(backbone, weights, network)
     result = np.full((len(paths), backbone.output_shape[-1]), np.nan)
     with counting(console, "features for the probe", len(paths)) as show:
-        for row, output in enumerate(outputs_of_photos(backbone, network, paths)):
-            if isinstance(output, np.ndarray):
-                result[row] = output
+        model = PhotoModel(backbone, network)
+        for row, (_, outputs) in enumerate(outputs_of_photos([model], paths)):
+            if isinstance(outputs, Outputs):
+                (result[row],) = outputs.by_model
             show(row + 1)
     return result
 

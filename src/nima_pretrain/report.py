@@ -54,6 +54,11 @@ class Table:
         self.caption = caption
 
 
+def render(template: str, **values: object) -> str:
+    """Returns one of the package's templates, filled in; values are escaped as text."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
 def write_section(
     folder: Path, name: str, title: str, text: str, parts: Sequence[Figure | Table]
 ) -> Path:
@@ -66,18 +71,14 @@ def write_section(
         text: what a reader should know first.
         parts: figures and tables, in their order.
     """
-    section = _ENVIRONMENT.get_template("section.html").render(
-        name=name, title=title, text=text, parts=parts
-    )
+    section = render("section.html", name=name, title=title, text=text, parts=parts)
     with replacing(folder / _SECTIONS / f"{name}.html") as partial:
         partial.write_text(section, encoding="utf-8")
     files = sorted((folder / _SECTIONS).glob("*.html"))
     sections = [file.read_text(encoding="utf-8") for file in files if file.name[0] != "."]
     page = folder / "report.html"
     with replacing(page) as partial:
-        whole = _ENVIRONMENT.get_template("report.html").render(
-            title=folder.resolve().name, sections=sections
-        )
+        whole = render("report.html", title=folder.resolve().name, sections=sections)
         partial.write_text(whole, encoding="utf-8")
     return page
 

@@ -1,73 +1,118 @@
 """Scores for photographs: files in, distributions out, in the order of the files."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, load_fitted
+from nima_pretrain.data.photos import MAX_PIXELS, PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.metrics import mean_score, score_spread
+from nima_pretrain.networks.photo_model import PhotoModel
+
+BATCH_SIZE = 32
 
 
 class Score(NamedTuple):
-    """What came out for one file: a distribution, (n,) float32, or the reason why none did."""
+    """What came out for one file: a distribution, (n,) float32, or the reason why none did.
+
+    Attributes:
+        path: of the file.
+        distribution: of the scores; None if the file cannot be decoded.
+        error: why it cannot.
+        notes: what to know of its decoding.
+        levels: of distortions, (D,) float32, if a model was asked that tells them.
+    """
 
     path: Path
     distribution: np.ndarray | None
     error: str = ""
+    notes: tuple[str, ...] = ()
+    levels: np.ndarray | None = None
+
+
+class Outputs(NamedTuple):
+    """What models say of one photo, (n,) float32 each, and notes on its decoding."""
+
+    by_model: tuple[np.ndarray, ...]
+    notes: tuple[str, ...]
+
+
+class _Inputs(NamedTuple):
+    """One photo in the form of each model, (S, S, 3) uint8."""
+
+    by_model: tuple[np.ndarray, ...]
+    notes: tuple[str, ...]
 
 
 def score_photos(
-    model: keras.Model, network: NetworkConfig, paths: Sequence[Path], batch_size: int = 64
+    model: PhotoModel,
+    photos: Iterable[Path | PhotoError],
+    batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+    levels_model: PhotoModel | None = None,
 ) -> Iterator[Score]:
     """Yields one score a file, in the order of the files; a bad file never costs another one.
 
     Args:
         model: a NIMA model.
-        network: size and fit of its input, from the side-car.
-        paths: the files.
+        photos: the files; for one of which it is known that it cannot be read, the reason.
         batch_size: photos that go through the network at once.
+        max_pixels: larger files are refused, see `read_photo`.
+        levels_model: one that tells the levels of distortions, or None.
     """
-    outputs = outputs_of_photos(model, network, paths, batch_size)
-    for path, output in zip(paths, outputs, strict=True):
-        if isinstance(output, PhotoError):
-            yield Score(path, None, output.reason)
+    models = [model] if levels_model is None else [model, levels_model]
+    for path, outputs in outputs_of_photos(models, photos, batch_size, max_pixels):
+        if isinstance(outputs, PhotoError):
+            yield Score(path, None, outputs.reason)
         else:
-            yield Score(path, output)
+            distribution, *levels = outputs.by_model
+            yield Score(path, distribution, "", outputs.notes, levels[0] if levels else None)
 
 
 def outputs_of_photos(
-    model: keras.Model, network: NetworkConfig, paths: Sequence[Path], batch_size: int = 64
-) -> Iterator[np.ndarray | PhotoError]:
-    """Yields what a model says of each file, (n,) float32, or why it cannot.
+    models: Sequence[PhotoModel],
+    photos: Iterable[Path | PhotoError],
+    batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[tuple[Path, Outputs | PhotoError]]:
+    """Yields every file and what models say of it, or why they cannot.
+
+    Photos are decoded by as many threads as there are cores, up to two batches ahead of the
+    models, so that the memory that this takes does not depend on their number.
 
     Args:
-        model: one that takes photos.
-        network: size and fit of its input.
-        paths: the files.
-        batch_size: photos that go through the network at once.
+        models: each is asked about every photo.
+        photos: see `score_photos`.
+        batch_size: photos that go through a network at once.
+        max_pixels: see `read_photo`.
     """
-    read = partial(_read, size=network.input_size, fit=network.fit)
-    with ThreadPoolExecutor() as executor:
-        loaded = ordered_map(executor, read, paths, ahead=2 * batch_size)
+    read = partial(_read, models=models, max_pixels=max_pixels)
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        loaded = ordered_map(executor, read, photos, ahead=2 * batch_size)
         while batch := list(islice(loaded, batch_size)):
-            photos = [photo for photo in batch if isinstance(photo, np.ndarray)]
-            outputs = iter(model.predict_on_batch(np.stack(photos)) if photos else ())
-            for photo in batch:
-                yield photo if isinstance(photo, PhotoError) else next(outputs)
+            inputs = [item.by_model for _, item in batch if isinstance(item, _Inputs)]
+            by_model = [
+                model(np.stack(of_model))
+                for model, of_model in zip(models, zip(*inputs, strict=True), strict=bool(inputs))
+            ]
+            by_photo = iter(zip(*by_model, strict=True))
+            for path, item in batch:
+                if isinstance(item, _Inputs):
+                    yield path, Outputs(next(by_photo), item.notes)
+                else:
+                    yield path, item
 
 
 def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFrame:
-    """Returns the table that `predict` writes: path, mean, std, p1 .. pn, status, error."""
+    """Returns a table of scores: path, mean, std, p1 .. pn, status, error."""
     table = pd.DataFrame({"path": [str(score.path) for score in scores]})
     missing = np.full(scale.bins, np.nan)
     distributions = np.array(
@@ -83,8 +128,15 @@ def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFram
     return table
 
 
-def _read(path: Path, size: int, fit: str) -> np.ndarray | PhotoError:
+def _read(
+    photo: Path | PhotoError, models: Sequence[PhotoModel], max_pixels: int
+) -> tuple[Path, _Inputs | PhotoError]:
+    if isinstance(photo, PhotoError):
+        return photo.path, photo
+    networks = [model.network for model in models]
     try:
-        return load_fitted(path, size, fit)  # type: ignore[arg-type]
+        image = read_photo(photo, max(network.input_size for network in networks), max_pixels)
     except PhotoError as error:
-        return error
+        return photo, error
+    fitted = tuple(image.fitted(network.input_size, network.fit) for network in networks)
+    return photo, _Inputs(fitted, image.notes)

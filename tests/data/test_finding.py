@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from nima_pretrain.data.finding import Listing, find_photos, listing_of, listing_of_lines
-from nima_pretrain.data.photos import load_photo
+from nima_pretrain.data.photos import PhotoError, load_photo
 from nima_pretrain.errors import InputError
 
 
@@ -66,7 +66,7 @@ def test_links_are_followed_out_of_the_folder_but_never_in_circles(tmp_path):
 
 def test_a_file_that_two_arguments_name_comes_once(photo_folder):
     folder, photo = str(photo_folder), str(photo_folder / "b.png")
-    found = [found.path.name for found in listing_of([photo, folder, f"{folder}/*.png"])]
+    found = [found.name for found in listing_of([photo, folder, f"{folder}/*.png"])]
     assert found == ["b.png", "e.webp", "f.bmp", "a.JPG", "c.d.jpeg", "g.TIFF"]
 
 
@@ -77,16 +77,16 @@ def test_a_listing_can_be_gone_through_again(photo_folder):
 
 def test_patterns_match_at_any_depth_and_brackets_in_real_names_are_no_pattern(photo_folder):
     found = listing_of([f"{photo_folder}/**/*.[wb]*"])
-    assert [found.path.name for found in found] == ["e.webp", "f.bmp"]
+    assert [found.name for found in found] == ["e.webp", "f.bmp"]
     (photo_folder / "[x].png").touch()
     (found,) = listing_of([f"{photo_folder}/[x].png"])
-    assert found.path.name == "[x].png"
+    assert found.name == "[x].png"
 
 
 def test_a_named_file_counts_whatever_it_is_called(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "photo", "PNG")
     (found,) = listing_of([str(tmp_path / "photo")])
-    assert load_photo(found.path).shape == (8, 8, 3)
+    assert load_photo(found).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_lists_hold_any_name(photo_folder):
     raw = os.fsencode(photo_folder) + b"/caf\xe9.jpg"
     lines = [bytes(photo_folder / "b.png"), b"gone.jpg", raw]
     listing = listing_of_lines(b"\r\n".join(lines) + b"\n")
-    assert [os.fsencode(found.path) for found in listing] == lines
+    assert [os.fsencode(found) for found in listing] == lines
     listing = listing_of_lines(b"\0".join([bytes(odd), *lines, b""]))
-    assert [os.fsencode(found.path) for found in listing] == [bytes(odd), *lines]
+    assert [os.fsencode(found) for found in listing] == [bytes(odd), *lines]
     with pytest.raises(InputError, match="the list is empty"):
         listing_of_lines(b"\n\n")
 
@@ -124,5 +124,7 @@ def test_a_folder_that_cannot_be_searched_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     first, second = Listing((tmp_path,))
-    assert first == (closed, "the folder cannot be searched: Permission denied")
-    assert second.path.name == "photo.jpg"
+    assert isinstance(first, PhotoError)
+    assert first.path == closed
+    assert first.reason == "the folder cannot be searched: Permission denied"
+    assert second == tmp_path / "photo.jpg"

@@ -124,13 +124,37 @@ def test_files_that_do_not_belong_together_are_refused(backbone_file, tmp_path):
     with pytest.raises(InputError, match="is not the file that backbone.json describes"):
         load_model(backbone_file)
     side_car.write_text(json.dumps({**content, "colour": "red"}))
-    with pytest.raises(InputError, match="is not a side-car of this package"):
+    with pytest.raises(InputError, match="colour: Extra inputs are not permitted, received 'red'"):
         load_model(backbone_file)
     side_car.unlink()
     with pytest.raises(InputError, match="Expected the side-car backbone.json beside"):
         load_model(backbone_file)
     with pytest.raises(InputError, match=r"but .*none.h5 does not exist"):
         load_model(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"preprocessing": "as it comes"},
+            r"wants photos prepared by 'as it comes', this version .* by 'upright sRGB",
+        ),
+        ({"scale": {"bins": 7, "low": 1, "high": 7}}, r"layer 'head': expected shapes .*\(7,\)"),
+        (
+            {"network": {**NETWORK.model_dump(), "fit": "crop"}},
+            "network.fit: Input should be 'letterbox' or 'squash', received 'crop'",
+        ),
+        ({"scale": None}, "a nima model needs its scale"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(backbone, tmp_path, changes, message):
+    side_car = SideCar(kind="nima", network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
+    save_weights(build_nima(backbone, num_bins=5), tmp_path / "nima.h5", side_car)
+    file = tmp_path / "nima.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    with pytest.raises(InputError, match=message):
+        load_model(tmp_path / "nima.h5")
 
 
 def test_files_that_are_no_weights_are_refused(backbone, tmp_path):

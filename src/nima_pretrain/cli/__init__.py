@@ -5,6 +5,7 @@ TensorFlow is imported inside the commands that need it, so that `--help` answer
 
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "study": judging.study,
     "predict": applying.predict,
     "render": applying.render,
+    "doctor": judging.doctor,
 }
 for _name, _command in _COMMANDS.items():
     app.command(name=_name)(_command)
@@ -48,6 +50,8 @@ def _options(
 
 def main() -> None:
     """Runs the command line; wrong input ends with one message on stderr and exit code 2."""
+    # What Pillow cannot read of a file's metadata is no news; what it cannot decode is an error.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app(args=_spread_overrides(sys.argv[1:]), prog_name="nima-pretrain")
     except InputError as error:

@@ -1,45 +1,135 @@
 """Commands that apply: scores for photos, and a look at the distortions."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nima_pretrain.cli.options import start_tensorflow
-from nima_pretrain.console import track
+from nima_pretrain.console import console, say
+from nima_pretrain.errors import InputError
 
 
 def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
     weights: Annotated[
         Path, typer.Option("--weights", metavar="FILE", help="A nima.h5, side-car beside it.")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", metavar="FILE", help="CSV; left out, standard output."),
+    photos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Photos, folders (searched through), quoted patterns; - or nothing: a list on "
+            "standard input, one path a line or each ended by a NUL byte.",
+        ),
     ] = None,
+    output: Annotated[
+        str, typer.Option(metavar="FILE", help="Where rows go as they come; - is standard output.")
+    ] = "-",
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="csv, json, jsonl or idealo. Default: by FILE's name."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what FILE has already, add the rest.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="At the end, best photos first.")] = False,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At the end, keep the N best.")
+    ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A pretext.h5: say which distortions it sees."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, too.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if a file could not be scored.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Refuse files that claim more: they may be bombs.")
+    ] = 250_000_000,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Photos that go through the network at once.")
+    ] = 32,
 ) -> None:
     """Score photos: mean, spread and distribution of the ratings they would get."""
-    from nima_pretrain.data.finding import find_photos
-    from nima_pretrain.files import replacing
-
-    paths = [path for root in photos for path in find_photos(root)]
+    listing = _listing(photos)
+    file = None if output == "-" else Path(output)
+    _check_output(file, resume, overwrite)
     start_tensorflow()
+    from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.networks.weights import load_model, read_side_car
-    from nima_pretrain.scoring import predictions_table, score_photos
+    from nima_pretrain.predicting import Job, Scorer
+    from nima_pretrain.predicting import predict as predict_all
+    from nima_pretrain.score_files import format_of
 
     side_car = read_side_car(weights, "nima")
-    scores = track(
-        score_photos(load_model(weights), side_car.network, paths), len(paths), "scoring"
-    )
-    table = predictions_table(scores, side_car.score_scale)
-    if output is None:
-        print(table.to_csv(index=False), end="")
-        return
-    with replacing(output) as partial:
-        table.to_csv(partial, index=False)
-    failed = int((table["status"] == "error").sum())
-    print(f"{len(table) - failed} photos scored, {failed} could not be read: {output}")
+    style = format_of(format_name, file, side_car.score_scale.bins)
+    if not style.keeps_all and (resume or report):
+        raise InputError(
+            f"--format {style.name} keeps no more than names and means, which is too little for "
+            "--resume and --report. Choose csv, json or jsonl."
+        )
+    explainer = None
+    if explain:
+        from nima_pretrain.explaining import load_explainer
+
+        explainer = load_explainer(explain)
+    model = PhotoModel(load_model(weights), side_car.network)
+    scorer = Scorer(model, side_car, explainer, batch_size, max_pixels)
+    job = Job(listing, file, style, resume, sort, top)
+    bars = None if quiet else console()
+
+    try:
+        counts = predict_all(job, scorer, bars, _reporter(report, side_car, bars))
+    except KeyboardInterrupt:
+        if file and style.keeps_all:
+            say(f"Stopped. {file} has the rows so far; --resume goes on.")
+        raise
+    if not quiet:
+        already = f", {counts.there_already} were there already" if counts.there_already else ""
+        places = " and ".join(str(place) for place in (file, report) if place)
+        written = f": {places}" if places else ""
+        say(f"{counts.scored} photos scored, {counts.failed} could not be{already}{written}")
+    if strict and counts.failed:
+        raise typer.Exit(1)
+
+
+def _reporter(page: Path | None, side_car: Any, bars: Any) -> Callable[[Any], None] | None:
+    """What makes a page of all rows; None if there is to be none."""
+    if page is None:
+        return None
+    from nima_pretrain.score_report import write_score_report
+
+    return lambda rows: write_score_report(page, rows, side_car.score_scale, bars)
+
+
+def _listing(photos: list[str] | None) -> Any:
+    from nima_pretrain.data.finding import listing_of, listing_of_lines
+
+    if photos and photos != ["-"]:
+        return listing_of(photos)
+    if not photos and sys.stdin.isatty():
+        raise InputError("Expected photos: files, folders, patterns, or a list on standard input.")
+    return listing_of_lines(sys.stdin.buffer.read())
+
+
+def _check_output(file: Path | None, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    if resume and file is None:
+        raise InputError("--resume goes on with a file. Expected --output FILE.")
+    if file is not None and file.exists() and not (resume or overwrite):
+        raise InputError(
+            f"{file} is there already. Go on with it with --resume, replace it with --overwrite, "
+            "or choose another --output."
+        )
 
 
 def render(

@@ -173,3 +173,29 @@ def study(
         print_study(results, file.name)
         print(results["folder"])
         print(results["report"])
+
+
+def doctor(
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A nima.h5: does it score as it did where it was made?"),
+    ] = None,
+) -> None:
+    """Say what is installed, and check that weights give the scores that they should."""
+    start_tensorflow()
+    from nima_pretrain.console import print_installation, print_reference_scores
+    from nima_pretrain.doctor import describe_installation
+
+    print_installation(describe_installation())
+    if weights is None:
+        return
+    from nima_pretrain.networks.photo_model import PhotoModel
+    from nima_pretrain.networks.weights import load_model, read_side_car
+    from nima_pretrain.reference_scores import compare_reference_scores
+
+    side_car = read_side_car(weights, "nima")
+    model = PhotoModel(load_model(weights), side_car.network)
+    comparisons = compare_reference_scores(model, side_car)
+    print_reference_scores(comparisons, str(weights))
+    if any(comparison.agrees is False for comparison in comparisons):
+        raise typer.Exit(1)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
+from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -31,16 +31,11 @@ EXTENSIONS = frozenset(
 )
 
 
-class Found(NamedTuple):
-    """A file to look at, or a place that cannot be looked at and the reason why."""
-
-    path: Path
-    error: str = ""
-
-
 @dataclass(frozen=True)
 class Listing:
     """Photographs in order, looked up anew each time one goes through them; each comes once.
+
+    A folder that cannot be searched stands in its place as an error.
 
     Attributes:
         roots: files, which count whatever they are called, and folders, which are searched.
@@ -48,12 +43,13 @@ class Listing:
 
     roots: tuple[Path, ...]
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Path | PhotoError]:
         seen = set()
         for root in self.roots:
-            for found in walk(root) if root.is_dir() else [Found(root)]:
+            for found in walk(root) if root.is_dir() else [root]:
+                path = found.path if isinstance(found, PhotoError) else found
                 # A million paths would be heavy; 16 bytes each are not.
-                key = blake2b(os.fsencode(found.path), digest_size=16).digest()
+                key = blake2b(os.fsencode(path), digest_size=16).digest()
                 if key not in seen:
                     seen.add(key)
                     yield found
@@ -115,17 +111,17 @@ def find_photos(root: Path) -> list[Path]:
         raise InputError(f"Expected a photo or a folder of photos, but {root} does not exist.")
     photos = []
     for found in walk(root):
-        if found.error:
-            logger.warning("%s: %s", found.path, found.error)
+        if isinstance(found, PhotoError):
+            logger.warning("%s", found)
         else:
-            photos.append(found.path)
+            photos.append(found)
     if not photos:
         known = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
         raise InputError(f"Found no photos below {root}. Looked for: {known}, in either case.")
     return photos
 
 
-def walk(root: Path) -> Iterator[Found]:
+def walk(root: Path) -> Iterator[Path | PhotoError]:
     """Yields the photographs below a folder, sorted by path, and folders that cannot be read.
 
     Names with one of the known extensions in either case count. Links to folders are followed
@@ -135,12 +131,12 @@ def walk(root: Path) -> Iterator[Found]:
     yield from _walk(root, Path(os.path.realpath(root)), set())
 
 
-def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Found]:
+def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Path | PhotoError]:
     try:
         status = folder.stat()
         entries = list(os.scandir(folder))
     except OSError as error:
-        yield Found(folder, f"the folder cannot be searched: {error.strerror}")
+        yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
         return
     if (status.st_dev, status.st_ino) in visited:
         return
@@ -150,7 +146,7 @@ def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Fo
         path = folder / name
         if not name.endswith("/"):
             if path.suffix.lower() in EXTENSIONS:
-                yield Found(path)
+                yield path
         elif not (path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)):
             yield from _walk(path, top, visited)
 

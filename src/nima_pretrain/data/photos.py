@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from nima_pretrain.distortions.geometry import Fit, fit_photo
+from nima_pretrain.distortions.geometry import Box, Fit, fit_photo
 from nima_pretrain.errors import InputError
 
 MAX_PIXELS = 250_000_000
@@ -20,22 +20,44 @@ MAX_PIXELS = 250_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "HEIF")
 
 # A photo may be decoded at a smaller scale while its short side stays this many times the side
-# of the network's input. The score is sensitive to how a photo is made smaller: with 2 it moves
-# by up to 0.2 on a scale of ten, with 6 by less than 0.02 (benchmarks/reduced_decoding.py).
+# of the network's input. What that does to scores: benchmarks/reduced_decoding.py.
 REDUCED_TO = 6
 
 # Photos beyond this are decoded one at a time: on the way they take several times their size.
 _LARGE_PIXELS = 40_000_000
 _one_large_photo = threading.Lock()
 
+
+class _Turn(NamedTuple):
+    """What makes a stored picture upright: exchange x and y, then mirror either."""
+
+    method: Image.Transpose
+    exchanges: bool
+    mirrors_x: bool
+    mirrors_y: bool
+
+    def of_box(self, box: Box, size: tuple[int, int]) -> Box:
+        """Returns where a part of a picture of some (width, height) is after the turn."""
+        left, top, right, bottom = box
+        width, height = size
+        if self.exchanges:
+            left, top, right, bottom, width, height = top, left, bottom, right, height, width
+        if self.mirrors_x:
+            left, right = width - right, width - left
+        if self.mirrors_y:
+            top, bottom = height - bottom, height - top
+        return left, top, right, bottom
+
+
+# By the value of EXIF's Orientation.
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+    2: _Turn(Image.Transpose.FLIP_LEFT_RIGHT, False, True, False),
+    3: _Turn(Image.Transpose.ROTATE_180, False, True, True),
+    4: _Turn(Image.Transpose.FLIP_TOP_BOTTOM, False, False, True),
+    5: _Turn(Image.Transpose.TRANSPOSE, True, False, False),
+    6: _Turn(Image.Transpose.ROTATE_270, True, True, False),
+    7: _Turn(Image.Transpose.TRANSVERSE, True, True, True),
+    8: _Turn(Image.Transpose.ROTATE_90, True, False, True),
 }
 
 
@@ -49,10 +71,22 @@ class PhotoError(InputError):
 
 
 class Photo(NamedTuple):
-    """A decoded photograph, (H, W, 3) uint8 sRGB, and what to know about how it became so."""
+    """A decoded photograph.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 sRGB, 0 to 255.
+        notes: what to know about how it became so.
+        box: the part of the pixels that is the photo; None for all. A picture of odd width that
+            is decoded at half its scale ends in the middle of a pixel.
+    """
 
     pixels: np.ndarray
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    box: Box | None = None
+
+    def fitted(self, size: int, fit: Fit) -> np.ndarray:
+        """Returns it as a network's (size, size, 3) uint8 input."""
+        return fit_photo(self.pixels, size, fit, self.box)
 
 
 def load_photo(path: Path) -> np.ndarray:
@@ -73,7 +107,7 @@ def load_fitted(path: Path, size: int, fit: Fit) -> np.ndarray:
     Raises:
         PhotoError: the file cannot be decoded.
     """
-    return fit_photo(read_photo(path, size).pixels, size, fit)
+    return read_photo(path, size).fitted(size, fit)
 
 
 def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -91,7 +125,6 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     Raises:
         PhotoError: the file cannot be decoded.
     """
-    notes: list[str] = []
     try:
         # A pipe or a device called x.jpg would keep us waiting.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -104,12 +137,11 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
                     "allowed; raise --max-pixels if it is a photo all the same",
                 )
             smallest = size and size * REDUCED_TO
-            if smallest:
-                image.draft(image.mode, (smallest, smallest))  # only JPEG can do that
+            # Only JPEG can do that; the answer says which part of the pixels is the photo.
+            drafted = image.draft(image.mode, (smallest, smallest)) if smallest else None
             width, height = image.size
-            is_large = width * height > _LARGE_PIXELS
-            with _one_large_photo if is_large else nullcontext():
-                return Photo(_decoded(image, path, smallest, notes), tuple(notes))
+            with _one_large_photo if width * height > _LARGE_PIXELS else nullcontext():
+                return _decoded(image, path, smallest, drafted[1] if drafted else None)
     except PhotoError:
         raise
     except UnidentifiedImageError:
@@ -147,14 +179,23 @@ def _has_heif() -> bool:
     return True
 
 
-def _decoded(image: Image.Image, path: Path, smallest: int | None, notes: list[str]) -> np.ndarray:
+def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | None) -> Photo:
+    notes = []
     image.load()
     if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("the first frame of several")
     profile = image.info.get("icc_profile")
     if image.mode == "CMYK" and not profile:
         notes.append("CMYK without a colour profile")
-    image = _shrunk(_with_channels(_to_eight_bits(_upright(image, notes), path)), smallest)
+    turn = _turn_of(image, notes)
+    image = _with_channels(_to_eight_bits(image, path))
+    box = box or (0, 0, *image.size)
+    # Means of squares of 4, 16, .. pixels.
+    times = min(image.size) // smallest if smallest else 1
+    if times > 1:
+        factor = 2 ** (times.bit_length() - 1)
+        image = image.reduce(factor)
+        box = (0, 0, box[2] / factor, box[3] / factor)
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     if alpha is not None:
         image = image.convert("RGB")
@@ -165,18 +206,20 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, notes: list[s
     if alpha is not None and np.asarray(alpha).min() < 255:
         notes.append("transparent parts laid on white")
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    return np.asarray(image)
+    if turn:
+        box = turn.of_box(box, image.size)
+        image = image.transpose(turn.method)
+    is_whole = box == (0, 0, *image.size)
+    return Photo(np.asarray(image), tuple(notes), None if is_whole else box)
 
 
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+def _turn_of(image: Image.Image, notes: list[str]) -> _Turn | None:
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     # Whatever is wrong with EXIF data, the pixels are there.
     except Exception:
         notes.append("EXIF data cannot be read: not turned")
-        return image
-    turn = _TURNS.get(orientation) if orientation else None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
@@ -195,12 +238,6 @@ def _with_channels(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image if image.mode == "RGBA" else image.convert("RGBA")
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")
-
-
-def _shrunk(image: Image.Image, smallest: int | None) -> Image.Image:
-    """Means of squares of pixels, as many in each as leave the short side at `smallest`."""
-    factor = min(image.size) // smallest if smallest else 1
-    return image if factor <= 1 else image.reduce(factor)
 
 
 def _apply_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:

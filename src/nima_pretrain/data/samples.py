@@ -55,6 +55,15 @@ def embedded_photos() -> list[Path]:
     return paths
 
 
+def lossless_photos() -> list[Path]:
+    """Returns those of `embedded_photos` that every decoder turns into the same pixels.
+
+    Raises:
+        InputError: a package no longer carries one of them.
+    """
+    return [path for path in embedded_photos() if path.suffix == ".png"]
+
+
 def write_embedded_quarters(folder: Path) -> Path:
     """Cuts every embedded photograph into its four quarters, as PNG, and returns the folder.
 

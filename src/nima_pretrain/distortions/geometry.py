@@ -12,24 +12,28 @@ from PIL import Image
 
 Fit = Literal["letterbox", "squash"]
 
+# Left, top, right and bottom of a part of an image, pixels, fractions allowed.
+Box = tuple[float, float, float, float]
+
 # A photo longer than this many times its short side is fitted without the detour over its short
 # side: enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
 _LONGEST_DETOUR = 16
 
 
-def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Returns the image at (height, width), bilinear, antialiased when it shrinks."""
-    if image.shape[:2] == (height, width):
+def resize(image: np.ndarray, width: int, height: int, box: Box | None = None) -> np.ndarray:
+    """Returns the image, or a part, at (height, width), bilinear, antialiased when it shrinks."""
+    if image.shape[:2] == (height, width) and box is None:
         return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, box)
+    return np.asarray(resized)
 
 
-def resize_short_side(image: np.ndarray, size: int) -> np.ndarray:
-    """Returns the image with its short side at `size` pixels and its aspect ratio kept."""
-    height, width = image.shape[:2]
+def resize_short_side(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
+    """Returns the image, or a part, with its short side at `size` pixels, its aspect ratio kept."""
+    height, width = _shape(image, box)
     if width <= height:
-        return resize(image, size, size * height // width)
-    return resize(image, size * width // height, size)
+        return resize(image, size, int(size * height // width), box)
+    return resize(image, int(size * width // height), size, box)
 
 
 def centre_crop(image: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -93,16 +97,32 @@ def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     return resize(pad_to_square(image) if fit == "letterbox" else image, size, size)
 
 
-def fit_photo(photo: np.ndarray, size: int, fit: Fit) -> np.ndarray:
+def fit_photo(photo: np.ndarray, size: int, fit: Fit, box: Box | None = None) -> np.ndarray:
     """Returns a photo of any size as the network's (size, size, 3) input.
 
     The way leads over the short side at `size`, so that the result is, pixel for pixel, the view
     called `original` in pretraining: a photo looks the same in every stage.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        size: side of the square, pixels.
+        fit: see `fit_square`.
+        box: the part that is the photo, if that is not all.
     """
-    height, width = photo.shape[:2]
+    height, width = _shape(photo, box)
     if max(height, width) <= _LONGEST_DETOUR * min(height, width):
-        photo = resize_short_side(photo, size)
+        photo = resize_short_side(photo, size, box)
     elif fit == "letterbox":
         scale = size / max(height, width)
-        photo = resize(photo, max(1, round(width * scale)), max(1, round(height * scale)))
+        photo = resize(photo, max(1, round(width * scale)), max(1, round(height * scale)), box)
+    elif box:
+        photo = resize(photo, size, size, box)
     return fit_square(photo, size, fit)
+
+
+def _shape(image: np.ndarray, box: Box | None) -> tuple[float, float]:
+    """Height and width of an image or of its part."""
+    if box is None:
+        return image.shape[0], image.shape[1]
+    left, top, right, bottom = box
+    return bottom - top, right - left

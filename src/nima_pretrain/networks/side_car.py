@@ -4,13 +4,16 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
 
 Kind = Literal["backbone", "pretext", "nima"]
+
+# What `data/photos.py` and `distortions/geometry.py` do; another name when they do otherwise.
+PREPROCESSING = "upright sRGB, short side first, bilinear"
 
 
 class ScaleConfig(Config):
@@ -19,6 +22,13 @@ class ScaleConfig(Config):
     bins: int = Field(ge=2)
     low: float
     high: float
+
+
+class ReferenceScore(Config):
+    """The mean score that weights give to a known photograph."""
+
+    sha256: str
+    mean: float
 
 
 class SideCar(Config):
@@ -34,6 +44,11 @@ class SideCar(Config):
         view_names: the bank's views in order (pretext).
         tasks: pretext tasks (pretext).
         scale: the scores that the outputs stand for (nima).
+        preprocessing: how a photo becomes the network's input, but for size and fit.
+        training_scores: 0th, 1st, .. 100th percentile of the mean scores it was trained on (nima).
+        reference_scores: of photographs that installed packages carry, by name (nima).
+        usual_levels: mean and deviation of the regression head's levels on undistorted photos, in
+            the order of the bank (pretext).
         metrics: of the epoch that was kept.
     """
 
@@ -46,7 +61,17 @@ class SideCar(Config):
     view_names: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     scale: ScaleConfig | None = None
+    preprocessing: str = PREPROCESSING
+    training_scores: tuple[float, ...] | None = None
+    reference_scores: dict[str, ReferenceScore] = Field(default_factory=dict)
+    usual_levels: tuple[tuple[float, float], ...] | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> "SideCar":
+        if self.kind == "nima" and self.scale is None:
+            raise ValueError("a nima model needs its scale")
+        return self
 
     @property
     def score_scale(self) -> ScoreScale:

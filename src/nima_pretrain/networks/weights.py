@@ -4,7 +4,6 @@ The model is always built by code from what the side-car says; nothing is inferr
 nothing in the file is executed.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,13 +14,20 @@ from nima_pretrain import __version__
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.networks import idealo
 from nima_pretrain.networks.backbone import application, build_backbone
 from nima_pretrain.networks.h5 import finalize, load_layers, save_layers
 from nima_pretrain.networks.nima import build_nima
 from nima_pretrain.networks.pretext import build_pretext_model
-from nima_pretrain.networks.side_car import Kind, ScaleConfig, SideCar, sha256_of, side_car_path
+from nima_pretrain.networks.side_car import (
+    PREPROCESSING,
+    Kind,
+    ScaleConfig,
+    SideCar,
+    sha256_of,
+    side_car_path,
+)
 
 __all__ = [
     "ScaleConfig",
@@ -66,14 +72,28 @@ def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
             f"Expected the side-car {beside.name} beside {path}. Without it nothing says which "
             "network these weights belong to; copy both files together."
         )
+    content = read_json(beside, "side-car")
     try:
-        side_car = SideCar.model_validate(json.loads(beside.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
-        raise InputError(f"{beside} is not a side-car of this package: {error}") from None
+        side_car = SideCar.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        what = (
+            f"{place}: {problem['msg']}, received {problem['input']!r}" if place else problem["msg"]
+        )
+        raise InputError(
+            f"The side-car {beside} does not fit this version ({__version__}): {what}."
+        ) from None
     if side_car.sha256 != sha256_of(path):
         raise InputError(
             f"{path} is not the file that {beside.name} describes: its sha256 differs. "
             "Copy both files anew, together."
+        )
+    if side_car.preprocessing != PREPROCESSING:
+        raise InputError(
+            f"{path} wants photos prepared by {side_car.preprocessing!r}, this version "
+            f"({__version__}) prepares them by {PREPROCESSING!r}. Load it with version "
+            f"{side_car.package_version}."
         )
     return _of_kind(side_car, kind, path)
 

@@ -20,14 +20,17 @@ from nima_pretrain.data.rated import RatedBatches
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.files import write_json
 from nima_pretrain.losses import earth_movers_distance
+from nima_pretrain.metrics import quantiles_of
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import (
     ScaleConfig,
     SideCar,
     load_base_weights,
     save_weights,
 )
+from nima_pretrain.reference_scores import reference_scores
 from nima_pretrain.training.callbacks import (
     DecayWithSteps,
     KeepBest,
@@ -276,6 +279,10 @@ class _Finetuning:
                 "ratings_sha256": training.digest,
                 "backbone_weights": Path(self._about["backbone_weights"]).name,
             },
+            training_scores=tuple(quantiles_of(training.mean_scores).round(6).tolist()),
+            reference_scores=reference_scores(
+                PhotoModel(self.model, self._config.network), training.scale
+            ),
             metrics=logs,
         )
         save_weights(self.model, self._run / "nima.h5", side_car)

@@ -26,6 +26,7 @@ from nima_pretrain.data.split import (
 )
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import get_bank
+from nima_pretrain.explaining import levels_model, usual_levels
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
 from nima_pretrain.networks.pretext import PretextModel, build_pretext_model
@@ -55,6 +56,7 @@ logger = logging.getLogger(__name__)
 _CHECKPOINT = "checkpoint.npz"
 _PHOTOS = "photos.csv"
 _WARMING_UP, _TRAINING = 0, 1
+_PHOTOS_FOR_USUAL_LEVELS = 64
 
 
 def pretrain(
@@ -295,12 +297,20 @@ class _Pretraining:
                 "sha256": self.scan.digest_of(self.split.root / name for name in training),
                 "base_weights": self.about["base_weights"],
             },
+            usual_levels=self._usual_levels(),
             metrics=logs,
         )
         save_weights(self.model, self.run / "pretext.h5", pretext)
-        of_backbone = {"kind": "backbone", "bank": None, "view_names": None, "tasks": None}
-        backbone = pretext.model_copy(update=of_backbone)
+        of_pretext = ("bank", "view_names", "tasks", "usual_levels")
+        backbone = pretext.model_copy(update={"kind": "backbone", **dict.fromkeys(of_pretext)})
         save_weights(self.model.backbone, self.run / "backbone.h5", backbone)
+
+    def _usual_levels(self) -> tuple[tuple[float, float], ...] | None:
+        if "regression" not in self.config.tasks:
+            return None
+        names = (self.split.validation or self.split.training)[:_PHOTOS_FOR_USUAL_LEVELS]
+        model = levels_model(self.model, self.config.network)
+        return usual_levels(model, (self.split.root / name for name in names))
 
 
 def _build(config: PretrainConfig) -> PretextModel:

@@ -16,6 +16,7 @@ from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.evaluation import evaluate, write_evaluation
 from nima_pretrain.files import replacing, write_json
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import load_model, read_side_car, side_car_path
 from nima_pretrain.scoring import predictions_table, score_photos
 from nima_pretrain.training import finetune, pretrain
@@ -100,7 +101,7 @@ def train(
     evaluation = evaluate(model, side_car, inputs.test_ratings, console=console)
     write_evaluation(evaluation, second, "test")
     paths = find_photos(inputs.photos)
-    scores = list(score_photos(model, side_car.network, paths))
+    scores = list(score_photos(PhotoModel(model, side_car.network), paths))
     with replacing(run / "predictions.csv") as partial:
         predictions_table(scores, side_car.score_scale).to_csv(partial, index=False)
     results = {

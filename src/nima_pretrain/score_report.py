@@ -1,0 +1,149 @@
+"""One page to look at: photographs with their scores, and those that have none with the reason."""
+
+import base64
+import heapq
+import io
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from nima_pretrain.data.parallel import ordered_map
+from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.files import replacing
+from nima_pretrain.progress import counting
+from nima_pretrain.report import render
+from nima_pretrain.score_files import ScoreRow
+
+MOST_PHOTOS = 5000
+_THUMBNAIL = 200
+_BARS = 40
+
+
+def write_score_report(
+    page: Path,
+    rows: Iterable[ScoreRow],
+    scale: ScoreScale,
+    console: Console | None = None,
+    most_photos: int = MOST_PHOTOS,
+) -> None:
+    """Writes a page that needs no other file, no server and no network.
+
+    It shows the best photos with thumbnails, which link to the files, and lists files without a
+    score; its histogram counts all photos. Names of files are data: they enter the page as text.
+
+    Args:
+        page: the file, HTML.
+        rows: of the photos, in any order.
+        scale: of the scores.
+        console: where a progress bar is drawn, or None.
+        most_photos: how many photos it shows.
+
+    Raises:
+        InputError: the page cannot be written.
+    """
+    failed, means = [], []
+    best: list[tuple[float, int, ScoreRow]] = []
+    for index, row in enumerate(rows):
+        if row.mean is None:
+            failed.append((row.path, row.error))
+            continue
+        means.append(row.mean)
+        entry = (row.mean, -index, row)
+        if len(best) < most_photos:
+            heapq.heappush(best, entry)
+        else:
+            heapq.heappushpop(best, entry)
+    photos = [row for _, _, row in sorted(best, reverse=True)]
+    low, high = float(scale.scores[0]), float(scale.scores[-1])
+    histogram, _ = np.histogram(means, _BARS, (low, high))
+    folders = sorted({str(Path(row.path).parent) for row in photos})
+    content = {
+        "photos": _entries(photos, folders, page.parent, console),
+        "folders": _without_common_start(folders),
+        "histogram": histogram.tolist(),
+        "failed": failed,
+    }
+    # The text stands inside a script element, which "</script>" would end.
+    data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+    shown = f", the best {len(photos)} are shown" if len(photos) < len(means) else ""
+    text = render(
+        "scores.html",
+        title="Scores of photographs",
+        summary=f"{len(means)} photos scored on a scale from {low:g} to {high:g}{shown}; "
+        f"{len(failed)} files could not be scored. ± is the spread of the predicted ratings.",
+        low=f"{low:g}",
+        high=f"{high:g}",
+        data=data,
+    )
+    with replacing(page) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _entries(
+    photos: list[ScoreRow], folders: list[str], beside: Path, console: Console | None
+) -> list[dict[str, Any]]:
+    """What the page knows of each photo."""
+    numbers = {folder: number for number, folder in enumerate(folders)}
+    entries = []
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as executor,
+        counting(console, "thumbnails", len(photos)) as show,
+    ):
+        paths = (row.path for row in photos)
+        pictures = ordered_map(executor, _thumbnail, paths, ahead=64)
+        for row, picture in zip(photos, pictures, strict=True):
+            assert row.distribution is not None
+            path = Path(row.path)
+            entries.append(
+                {
+                    "path": row.path,
+                    "name": path.name,
+                    "folder": numbers[str(path.parent)],
+                    "link": _link(path, beside),
+                    "mean": row.mean,
+                    "std": row.std,
+                    "percentile": row.percentile,
+                    "distribution": [round(share, 3) for share in row.distribution],
+                    "explanation": row.explanation,
+                    "note": row.note,
+                    "picture": picture,
+                }
+            )
+            show(len(entries))
+    return entries
+
+
+def _thumbnail(path: str) -> str | None:
+    """A small WebP as an address; None if the file cannot be read, or no longer."""
+    try:
+        photo = read_photo(Path(path), _THUMBNAIL // 3)
+    except PhotoError:
+        return None
+    image = Image.fromarray(photo.pixels)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    content = io.BytesIO()
+    image.save(content, "WEBP", quality=70, method=2)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _link(path: Path, beside: Path) -> str:
+    """Where the photo lies as seen from the page; "./" keeps "a:b.jpg" from being a protocol."""
+    return "./" + quote(os.path.relpath(path, beside))
+
+
+def _without_common_start(folders: list[str]) -> list[str]:
+    """Folders as a reader tells them apart."""
+    try:
+        start = os.path.commonpath(folders)
+    except ValueError:  # some from the root, some not; or none at all
+        return folders
+    return [os.path.relpath(folder, start) if start else folder for folder in folders]

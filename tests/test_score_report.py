@@ -1,0 +1,172 @@
+"""The page of scores, in a real browser: looks, order, filters, and names that are no HTML."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.score_files import ScoreRow
+from nima_pretrain.score_report import write_score_report
+
+ATTACK = "<script>document.title = 'attacked'<.png"
+FAILED = [("bad/</script><img src=x onerror=alert(1)>.jpg", "cannot identify"), ("b.jpg", "empty")]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Chromium without a window; Debian's packages chromium and chromium-driver."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("needs the packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("browser")
+    for argument in ("--headless=new", "--no-sandbox", f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, Service(driver))
+    yield browser
+    browser.quit()
+
+
+def rows_below(folder, photo, number):
+    """Rows of so many photos in three folders, with means that rise from 1 to 5."""
+    rows = []
+    for index in range(number):
+        name = ATTACK if index == 1 else f"a:b {index} #1?.jpg"
+        path = folder / f"folder {index % 3}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if index < 9:
+            Image.fromarray(np.roll(photo, index * 50, axis=1)).save(path)
+        else:
+            os.link(folder / f"folder {index % 3}" / f"a:b {3 + index % 3} #1?.jpg", path)
+        mean = 1 + 4 * index / max(number - 1, 1)
+        spread = 1 + (index * 7 % 5) / 10
+        rows.append(ScoreRow(str(path), mean, spread, 25.0, (0.1, 0.2, 0.4, 0.2, 0.1)))
+    rows += [ScoreRow(path, status="error", error=reason) for path, reason in FAILED]
+    return rows
+
+
+def load(browser, page):
+    browser.get(page.as_uri())
+    return browser.find_elements(By.CSS_SELECTOR, "#grid li")
+
+
+def scores(browser):
+    cards = browser.find_elements(By.CSS_SELECTOR, "#grid li")
+    return [float(card.get_attribute("data-score")) for card in cards]
+
+
+def count(browser):
+    return browser.find_element(By.ID, "count").text
+
+
+def test_the_page_sorts_filters_and_lists_what_failed(browser, tmp_path, photo):
+    rows = rows_below(tmp_path / "photos", photo, 9)
+    page = tmp_path / "reports" / "report.html"
+    write_score_report(page, rows, ScoreScale(5))
+    assert len(load(browser, page)) == 9
+    assert count(browser) == "9 of 9 photos"
+    assert scores(browser) == sorted(scores(browser), reverse=True)
+    Select(browser.find_element(By.ID, "order")).select_by_value("worst")
+    assert scores(browser) == sorted(scores(browser))
+    Select(browser.find_element(By.ID, "folder")).select_by_visible_text("folder 2")
+    assert count(browser) == "3 of 9 photos"
+    browser.find_element(By.ID, "from").send_keys("3")
+    assert scores(browser) == [3.5, 5.0]
+    browser.find_element(By.ID, "to").send_keys("4")
+    assert scores(browser) == [3.5]
+    failed = browser.find_elements(By.CSS_SELECTOR, "#failed tr")
+    assert [
+        tuple(cell.text for cell in row.find_elements(By.TAG_NAME, "td")) for row in failed
+    ] == (FAILED)
+    bars = browser.find_elements(By.CSS_SELECTOR, "#histogram rect")
+    assert sum(float(bar.get_attribute("height")) for bar in bars) == 9
+    assert browser.get_log("browser") == []
+
+
+def test_names_are_text_and_links_lead_to_the_photos(browser, tmp_path, photo):
+    rows = rows_below(tmp_path / "photos", photo, 9)
+    page = tmp_path / "reports" / "report.html"
+    write_score_report(page, rows, ScoreScale(5))
+    cards = load(browser, page)
+    assert browser.title == "Scores of photographs"
+    assert any(ATTACK in card.text for card in cards)
+    assert browser.find_elements(By.CSS_SELECTOR, "#failed img") == []
+    images = browser.find_elements(By.CSS_SELECTOR, "#grid img")
+    assert all(image.get_property("naturalWidth") == 200 for image in images)
+    links = [card.find_element(By.TAG_NAME, "a").get_property("href") for card in cards]
+    linked = set(links)
+    assert linked == {Path(row.path).as_uri() for row in rows if row.mean is not None}
+    assert browser.get_log("browser") == []
+
+
+def test_the_page_fetches_nothing_and_fits_a_phone(browser, tmp_path, photo):
+    page = tmp_path / "report.html"
+    write_score_report(page, rows_below(tmp_path / "photos", photo, 9), ScoreScale(5))
+    text = page.read_text()
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
+    # Headless windows are no narrower than 500 px; a phone is emulated.
+    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        load(browser, page)
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        size = browser.execute_script("return getComputedStyle(document.body).fontSize")
+        in_a_row = browser.execute_script(
+            "const tops = [...document.querySelectorAll('#grid li')].map((e) => e.offsetTop);"
+            "return tops.filter((top) => top === tops[0]).length"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 360
+    assert size == "16px"
+    assert in_a_row == 2
+
+
+@pytest.mark.slow
+def test_five_thousand_photos_are_no_burden(browser, tmp_path, photo):
+    small = np.asarray(Image.fromarray(photo).resize((120, 80)))
+    rows = rows_below(tmp_path / "photos", small, 5200)
+    page = tmp_path / "report.html"
+    write_score_report(page, rows, ScoreScale(5))
+    started = time.monotonic()
+    assert len(load(browser, page)) == 60
+    assert time.monotonic() - started < 10
+    assert count(browser) == "5000 of 5000 photos"
+    assert "5200 photos scored on a scale from 1 to 5, the best 5000 are shown" in (
+        browser.find_element(By.TAG_NAME, "p").text
+    )
+    browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+    deadline = time.monotonic() + 10
+    while len(scores(browser)) == 60 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(scores(browser)) > 60
+    assert browser.get_log("browser") == []
+
+
+def test_a_photo_that_is_gone_keeps_its_place_without_a_picture(browser, tmp_path):
+    page = tmp_path / "report.html"
+    write_score_report(page, [ScoreRow("gone.jpg", 3.0, 1.0, None, (0.0, 1.0))], ScoreScale(5))
+    (card,) = load(browser, page)
+    assert "3.00" in card.text
+    assert "gone.jpg" in card.text
+    assert card.find_elements(By.TAG_NAME, "img") == []
+    assert browser.get_log("browser") == []
+
+
+def test_no_photos_at_all_make_an_empty_page(browser, tmp_path):
+    page = tmp_path / "report.html"
+    write_score_report(page, [ScoreRow("b.jpg", status="error", error="empty")], ScoreScale(5))
+    assert load(browser, page) == []
+    assert browser.find_element(By.ID, "failed").is_displayed()
+    assert browser.get_log("browser") == []
