@@ -18,8 +18,8 @@ FLOORS = (
     {"losses", "layers", "tasks", "metrics"},
     {"networks"},
     {"scoring", "score_files", "significance", "checking", "figures", "report", "contact_sheet"},
-    {"score_report", "explaining", "reference_scores"},
-    {"training", "evaluation", "comparison", "probe", "study", "predicting", "doctor"},
+    {"prediction", "reference_scores"},
+    {"training", "evaluation", "comparison", "probe", "study", "doctor"},
     {"reproduction"},
     {"cli", "console"},
 )

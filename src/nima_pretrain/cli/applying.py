@@ -65,9 +65,9 @@ def predict(
     start_tensorflow()
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.networks.weights import load_model, read_side_car
-    from nima_pretrain.predicting import Job, Scorer
-    from nima_pretrain.predicting import predict as predict_all
-    from nima_pretrain.score_files import format_of
+    from nima_pretrain.prediction.formats import format_of
+    from nima_pretrain.prediction.predict import Job, Scorer
+    from nima_pretrain.prediction.predict import predict as predict_all
 
     side_car = read_side_car(weights, "nima")
     style = format_of(format_name, file, side_car.score_scale.bins)
@@ -78,7 +78,7 @@ def predict(
         )
     explainer = None
     if explain:
-        from nima_pretrain.explaining import load_explainer
+        from nima_pretrain.prediction.explaining import load_explainer
 
         explainer = load_explainer(explain)
     model = PhotoModel(load_model(weights), side_car.network)
@@ -105,7 +105,7 @@ def _reporter(page: Path | None, side_car: Any, bars: Any) -> Callable[[Any], No
     """What makes a page of all rows; None if there is to be none."""
     if page is None:
         return None
-    from nima_pretrain.score_report import write_score_report
+    from nima_pretrain.prediction.page import write_score_report
 
     return lambda rows: write_score_report(page, rows, side_car.score_scale, bars)
 

@@ -26,11 +26,11 @@ from nima_pretrain.data.split import (
 )
 from nima_pretrain.data.views import ViewBatches
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.explaining import levels_model, usual_levels
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
 from nima_pretrain.networks.pretext import PretextModel, build_pretext_model
 from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
+from nima_pretrain.prediction.explaining import levels_model, usual_levels
 from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
     DecayLearningRate,

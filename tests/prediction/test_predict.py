@@ -19,10 +19,10 @@ from nima_pretrain.data.finding import listing_of
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, read_side_car, save_weights
-from nima_pretrain.predicting import Job, Scorer, predict
-from nima_pretrain.score_files import Csv, JsonLines, shown
+from nima_pretrain.prediction.formats import Csv, JsonLines, shown
+from nima_pretrain.prediction.predict import Job, Scorer, predict
 from tests.conftest import ROOT
-from tests.hostile import write_hostile_files
+from tests.prediction.hostile import write_hostile_files
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
 

@@ -19,12 +19,13 @@ from rich.console import Console
 from nima_pretrain.data.finding import Listing
 from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.errors import InputError
-from nima_pretrain.explaining import Explainer
 from nima_pretrain.metrics import mean_score, percentile_of, score_spread
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.side_car import SideCar
+from nima_pretrain.prediction.explaining import Explainer
+from nima_pretrain.prediction.files import RowWriter, ScoreFile
+from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
 from nima_pretrain.progress import counting
-from nima_pretrain.score_files import RowWriter, ScoreFile, ScoreFormat, ScoreRow, shown
 from nima_pretrain.scoring import BATCH_SIZE, Score, score_photos
 
 _DIGEST_SHOWN = 8

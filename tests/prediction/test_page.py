@@ -14,8 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.score_files import ScoreRow
-from nima_pretrain.score_report import write_score_report
+from nima_pretrain.prediction.formats import ScoreRow
+from nima_pretrain.prediction.page import write_score_report
 
 ATTACK = "<script>document.title = 'attacked'<.png"
 FAILED = [("bad/</script><img src=x onerror=alert(1)>.jpg", "cannot identify"), ("b.jpg", "empty")]

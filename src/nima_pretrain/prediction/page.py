@@ -19,9 +19,9 @@ from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.files import replacing
+from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.progress import counting
 from nima_pretrain.report import render
-from nima_pretrain.score_files import ScoreRow
 
 MOST_PHOTOS = 5000
 _THUMBNAIL = 200

@@ -1,25 +1,18 @@
-"""Scores in files: CSV, JSON and JSON Lines that grow row by row, and are whole at any moment.
-
-Every row is one record, written at once. A program that is killed leaves at most one torn record
-at the end, which is taken off when the file is opened again.
-"""
+"""How scores become bytes: CSV, JSON, JSON Lines, and idealo's JSON, a record a row."""
 
 import csv
 import io
 import json
 import os
 from abc import ABC, abstractmethod
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
 
 _DIGITS = 6
-_LONGEST_TORN = 2**16
 
 
 @dataclass(frozen=True)
@@ -202,181 +195,6 @@ def format_of(name: str | None, output: Path | None, bins: int) -> ScoreFormat:
             f"Rename it, or say --format with one of {names}."
         )
     return found[0]
-
-
-class RowWriter:
-    """Rows on their way into a pipe or a file.
-
-    Args:
-        handle: where they go.
-        style: how they are written.
-        count: of records that are there already; None for nothing, not even a head.
-    """
-
-    def __init__(self, handle: BinaryIO, style: ScoreFormat, count: int | None = None) -> None:
-        self._handle = handle
-        self._style = style
-        self._count = count or 0
-        if count is None:
-            handle.write(style.head)
-
-    def append(self, row: ScoreRow) -> int:
-        """Writes a row, at once, and returns how many bytes it took."""
-        size = self.append_record(self._style.record(row))
-        self._handle.flush()
-        return size
-
-    def append_record(self, record: bytes) -> int:
-        """Writes a record that is there already, or nothing, and returns how many bytes it took."""
-        if not record:
-            return 0
-        whole = self._style.between + record if self._count else record
-        self._handle.write(whole)
-        self._count += 1
-        return len(whole)
-
-    def close(self) -> None:
-        """Writes what ends a finished file."""
-        self._handle.write(self._style.tail)
-        self._handle.flush()
-
-
-class ScoreFile:
-    """Rows in a file, in any number: only where each begins is kept in memory.
-
-    Attributes:
-        path: of the file.
-        style: its format.
-    """
-
-    def __init__(self, path: Path, style: ScoreFormat, resume: bool = False) -> None:
-        """Opens a file for more rows.
-
-        Args:
-            path: of the file; its folder is made.
-            style: its format.
-            resume: whether rows that are there stay; without any file there are none.
-
-        Raises:
-            InputError: the file holds something else, or cannot be written.
-        """
-        self.path = path
-        self.style = style
-        self._ends = array("Q", [len(style.head)])
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if resume and path.exists():
-                self._find_records()
-            self._open(is_new=not resume or not path.exists())
-        except OSError as error:
-            raise self._cannot_write(error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __iter__(self) -> Iterator[ScoreRow]:
-        with self.path.open("rb") as file:
-            for index in range(len(self)):
-                if record := self._record(file, index):
-                    yield self.style.row(record)
-
-    def append(self, row: ScoreRow) -> None:
-        """Writes one more row; it is in the file when this returns.
-
-        Raises:
-            InputError: the file system takes no more. The rows before are there.
-        """
-        try:
-            self._ends.append(self._ends[-1] + self._writer.append(row))
-        except OSError as error:
-            raise self._cannot_write(error) from error
-
-    def arrange(self, order: Iterable[int]) -> None:
-        """Writes the file anew with some of its rows in another order, and puts it in its place.
-
-        Args:
-            order: numbers of the rows that stay.
-        """
-        rows = array("Q", order)
-        if len(rows) == len(self) and all(row == index for index, row in enumerate(rows)):
-            return
-        self.close()
-        ends = array("Q", [len(self.style.head)])
-        with (
-            replacing(self.path) as partial,
-            self.path.open("rb") as old,
-            partial.open("wb") as new,
-        ):
-            writer = RowWriter(new, self.style)
-            for row in rows:
-                ends.append(ends[-1] + writer.append_record(self._record(old, row)))
-            writer.close()
-        self._ends = ends
-        self._open()
-
-    def close(self) -> None:
-        """Ends the file; nothing can be written any more."""
-        if self._handle.closed:
-            return
-        try:
-            with self._handle:
-                self._writer.close()
-        except OSError as error:
-            raise self._cannot_write(error) from error
-
-    def _open(self, is_new: bool = False) -> None:
-        self._handle = self.path.open("wb" if is_new else "r+b")
-        self._handle.seek(0 if is_new else self._ends[-1])
-        self._handle.truncate()
-        self._writer = RowWriter(self._handle, self.style, None if is_new else len(self))
-
-    def _record(self, file: BinaryIO, index: int) -> bytes:
-        file.seek(self._ends[index])
-        record = file.read(self._ends[index + 1] - self._ends[index])
-        return record.removeprefix(self.style.between)
-
-    def _find_records(self) -> None:
-        style, lines = self.style, b""
-        with self.path.open("rb") as file:
-            head = file.read(len(style.head))
-            if head and not style.head.startswith(head):
-                raise self._is_other()
-            for line in file:
-                if not lines and style.tail and line == style.tail:
-                    break
-                lines += line
-                if style.is_whole(lines):
-                    self._check(lines)
-                    self._ends.append(self._ends[-1] + len(lines))
-                    lines = b""
-        if len(lines) > _LONGEST_TORN:  # more than the end of one record
-            raise self._is_other()
-        if len(head) < len(style.head):  # torn within its very first line
-            self.path.write_bytes(style.head)
-
-    def _check(self, record: bytes) -> None:
-        try:
-            self.style.row(record.removeprefix(self.style.between))
-        except (ValueError, TypeError, csv.Error):
-            raise self._is_other() from None
-
-    def _is_other(self) -> InputError:
-        return InputError(
-            f"{self.path} is not a {self.style.name} file as predict writes it for these weights. "
-            "Choose another --output, or replace it with --overwrite."
-        )
-
-    def _cannot_write(self, error: OSError) -> InputError:
-        return InputError(
-            f"Cannot write {self.path}: {error.strerror or error}. "
-            "Make room, or choose another place; --resume goes on."
-        )
 
 
 def shown(path: str | os.PathLike[str]) -> str:

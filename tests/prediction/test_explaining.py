@@ -8,12 +8,18 @@ from nima_pretrain.data.finding import find_photos, listing_of
 from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
-from nima_pretrain.explaining import Explainer, levels_model, load_explainer, usual_levels
 from nima_pretrain.networks import build_backbone, build_pretext_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, save_weights
-from nima_pretrain.predicting import Job, Scorer, predict
-from nima_pretrain.score_files import JsonLines, ScoreFile
+from nima_pretrain.prediction.explaining import (
+    Explainer,
+    levels_model,
+    load_explainer,
+    usual_levels,
+)
+from nima_pretrain.prediction.files import ScoreFile
+from nima_pretrain.prediction.formats import JsonLines
+from nima_pretrain.prediction.predict import Job, Scorer, predict
 
 BANK = get_bank("paper")
 NAMES = [distortion.name for distortion in BANK]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.score_files import Csv, Idealo, Json, JsonLines, ScoreFile, ScoreRow, format_of
-from nima_pretrain.score_files import shown as shown_path
+from nima_pretrain.prediction.files import ScoreFile
+from nima_pretrain.prediction.formats import Csv, Idealo, Json, JsonLines, ScoreRow, format_of
+from nima_pretrain.prediction.formats import shown as shown_path
 
 GOOD = ScoreRow(
     'two\nlines, "quoted".jpg',
