@@ -74,19 +74,24 @@ class Photo(NamedTuple):
     """A decoded photograph.
 
     Attributes:
-        pixels: (H, W, 3) uint8 sRGB, 0 to 255.
+        image: sRGB, upright.
         notes: what to know about how it became so.
-        box: the part of the pixels that is the photo; None for all. A picture of odd width that
-            is decoded at half its scale ends in the middle of a pixel.
+        box: the part of the image that is the photo; None for all. A photo of odd width that is
+            decoded at half its scale ends in the middle of a pixel.
     """
 
-    pixels: np.ndarray
+    image: Image.Image
     notes: tuple[str, ...] = ()
     box: Box | None = None
 
+    @property
+    def pixels(self) -> np.ndarray:
+        """The image as (H, W, 3) uint8, 0 to 255."""
+        return np.asarray(self.image)
+
     def fitted(self, size: int, fit: Fit) -> np.ndarray:
         """Returns it as a network's (size, size, 3) uint8 input."""
-        return fit_photo(self.pixels, size, fit, self.box)
+        return fit_photo(self.image, size, fit, self.box)
 
 
 def load_photo(path: Path) -> np.ndarray:
@@ -210,7 +215,7 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | No
         box = turn.of_box(box, image.size)
         image = image.transpose(turn.method)
     is_whole = box == (0, 0, *image.size)
-    return Photo(np.asarray(image), tuple(notes), None if is_whole else box)
+    return Photo(image, tuple(notes), None if is_whole else box)
 
 
 def _turn_of(image: Image.Image, notes: list[str]) -> _Turn | None:

@@ -12,6 +12,9 @@ from PIL import Image
 
 Fit = Literal["letterbox", "squash"]
 
+# Photos are large, and turning Pillow's images into arrays and back takes as long as decoding them.
+Picture = np.ndarray | Image.Image
+
 # Left, top, right and bottom of a part of an image, pixels, fractions allowed.
 Box = tuple[float, float, float, float]
 
@@ -20,17 +23,17 @@ Box = tuple[float, float, float, float]
 _LONGEST_DETOUR = 16
 
 
-def resize(image: np.ndarray, width: int, height: int, box: Box | None = None) -> np.ndarray:
+def resize(image: Picture, width: int, height: int, box: Box | None = None) -> np.ndarray:
     """Returns the image, or a part, at (height, width), bilinear, antialiased when it shrinks."""
-    if image.shape[:2] == (height, width) and box is None:
-        return image
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, box)
-    return np.asarray(resized)
+    if _size(image) == (width, height) and box is None:
+        return np.asarray(image)
+    picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
-def resize_short_side(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
+def resize_short_side(image: Picture, size: int, box: Box | None = None) -> np.ndarray:
     """Returns the image, or a part, with its short side at `size` pixels, its aspect ratio kept."""
-    height, width = _shape(image, box)
+    width, height = _size(image, box)
     if width <= height:
         return resize(image, size, int(size * height // width), box)
     return resize(image, int(size * width // height), size, box)
@@ -97,32 +100,31 @@ def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     return resize(pad_to_square(image) if fit == "letterbox" else image, size, size)
 
 
-def fit_photo(photo: np.ndarray, size: int, fit: Fit, box: Box | None = None) -> np.ndarray:
-    """Returns a photo of any size as the network's (size, size, 3) input.
+def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np.ndarray:
+    """Returns a photo of any size as the network's (size, size, 3) uint8 input.
 
     The way leads over the short side at `size`, so that the result is, pixel for pixel, the view
     called `original` in pretraining: a photo looks the same in every stage.
 
     Args:
-        photo: (H, W, 3) uint8 RGB.
+        photo: (H, W, 3) uint8 RGB, or Pillow's image of it.
         size: side of the square, pixels.
         fit: see `fit_square`.
         box: the part that is the photo, if that is not all.
     """
-    height, width = _shape(photo, box)
-    if max(height, width) <= _LONGEST_DETOUR * min(height, width):
-        photo = resize_short_side(photo, size, box)
-    elif fit == "letterbox":
-        scale = size / max(height, width)
-        photo = resize(photo, max(1, round(width * scale)), max(1, round(height * scale)), box)
-    elif box:
-        photo = resize(photo, size, size, box)
-    return fit_square(photo, size, fit)
+    width, height = _size(photo, box)
+    if max(width, height) <= _LONGEST_DETOUR * min(width, height):
+        return fit_square(resize_short_side(photo, size, box), size, fit)
+    if fit == "squash":
+        return resize(photo, size, size, box)
+    scale = size / max(width, height)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    return fit_square(resize(photo, width, height, box), size, fit)
 
 
-def _shape(image: np.ndarray, box: Box | None) -> tuple[float, float]:
-    """Height and width of an image or of its part."""
-    if box is None:
-        return image.shape[0], image.shape[1]
-    left, top, right, bottom = box
-    return bottom - top, right - left
+def _size(image: Picture, box: Box | None = None) -> tuple[float, float]:
+    """Width and height of an image or of its part."""
+    if box is not None:
+        left, top, right, bottom = box
+        return right - left, bottom - top
+    return image.size if isinstance(image, Image.Image) else (image.shape[1], image.shape[0])

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 
 from nima_pretrain.data.parallel import ordered_map
@@ -125,10 +124,9 @@ def _entries(
 def _thumbnail(path: str) -> str | None:
     """A small WebP as an address; None if the file cannot be read, or no longer."""
     try:
-        photo = read_photo(Path(path), _THUMBNAIL // 3)
+        image = read_photo(Path(path), _THUMBNAIL // 3).image
     except PhotoError:
         return None
-    image = Image.fromarray(photo.pixels)
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     content = io.BytesIO()
     image.save(content, "WEBP", quality=70, method=2)
