@@ -1,5 +1,6 @@
 """What tests share: real photographs from installed packages, and the folder of outside data."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,12 @@ import keras  # noqa: E402 - after TensorFlow's noise was dealt with
 from nima_pretrain.networks import build_backbone, build_nima  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no worker is left alone with them at the end."""
+    num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -num_slow[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The command line: quick help, and one clear message for each kind of wrong input."""
 
+import inspect
 import json
 import os
 import re
@@ -69,6 +70,16 @@ def test_help_answers_without_tensorflow():
         [sys.executable, "-c", heavy + code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_defaults_of_predict_are_those_of_the_library():
+    from nima_pretrain.cli.applying import predict
+    from nima_pretrain.data.photos import MAX_PIXELS
+    from nima_pretrain.scoring import BATCH_SIZE
+
+    parameters = inspect.signature(predict).parameters
+    assert parameters["max_pixels"].default == MAX_PIXELS
+    assert parameters["batch_size"].default == BATCH_SIZE
 
 
 WRONG = {

@@ -73,10 +73,23 @@ def test_the_commands_of_the_readme_lead_from_photos_to_scores(folder):
         assert "cuDNN" not in done.stderr
     scores = pd.read_csv(folder / "scores.csv")
     bins = [f"p{bin}" for bin in range(1, 8)]
-    assert list(scores.columns) == ["path", "mean", "std", *bins, "status", "error"]
+    assert list(scores.columns)[:12] == ["path", "mean", "std", "percentile", *bins, "status"]
+    assert scores["percentile"].dropna().between(0, 100).all()
     assert len(scores) == 6
     assert scores.set_index("path").loc["my_photos/broken.jpg", "status"] == "error"
     assert scores["mean"].dropna().between(1, 7).all()
+    line = (
+        "predict my_photos --weights runs/finetune/nima.h5 --explain runs/pretrain/pretext.h5 "
+        "--output scores.csv --overwrite --report scores.html --quiet"
+    )
+    done = nima_pretrain(folder, shlex.split(line))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    side_car = json.loads((folder / "runs" / "pretrain" / "pretext.json").read_text())
+    assert np.array(side_car["usual_levels"]).shape == (21, 2)
+    assert "my_photos/broken.jpg" in (folder / "scores.html").read_text()
+    done = nima_pretrain(folder, ["doctor", "--weights", "runs/finetune/nima.h5"])
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("the same") == 4
     evaluation = folder / "runs" / "finetune" / "evaluation" / "test_ratings"
     results = json.loads((evaluation / "results.json").read_text())
     assert results["images"] == 4

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from nima_pretrain import losses, metrics
 from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.metrics import percentile_of, quantiles_of
 
 RNG = np.random.default_rng(0)
 TRUE = RNG.dirichlet(np.ones(7), 50)
@@ -89,3 +92,30 @@ def test_rows_may_stand_several_times():
     rows = np.array([3, 3, 0, 7])
     again = metrics.scored(TRUE[rows], PREDICTED[rows], SCALE)
     assert photos.rows(rows).agreement(4) == pytest.approx(again.agreement(4))
+
+
+def test_percentiles_are_those_of_scipy_where_the_scores_are_their_own_quantiles():
+    scores = np.linspace(2, 8, 101)
+    quantiles = quantiles_of(scores)
+    np.testing.assert_allclose(quantiles, scores)
+    for score in (1.0, 2.5, 5.0, 7.99, 9.0):
+        expected = stats.percentileofscore(scores, score, "mean")
+        assert percentile_of(score, quantiles) == pytest.approx(expected, abs=1.1)
+    assert percentile_of(5.0, quantiles) == pytest.approx(50)
+    assert percentile_of(1.0, quantiles) == 0
+    assert percentile_of(9.0, quantiles) == 100
+
+
+def test_of_equal_scores_half_count_as_lower():
+    quantiles = quantiles_of(np.array([3.0] * 50 + [4.0] * 50))
+    assert percentile_of(3.0, quantiles) == pytest.approx(25, abs=1)
+    assert percentile_of(3.5, quantiles) == pytest.approx(50, abs=1)
+    assert percentile_of(4.0, quantiles) == pytest.approx(75, abs=1)
+    assert percentile_of(5.0, quantiles_of(np.full(9, 5.0))) == 50
+
+
+@given(st.lists(st.floats(1, 10), min_size=1, max_size=40), st.floats(0, 11), st.floats(0, 11))
+def test_percentiles_never_fall_with_the_score(scores, first, second):
+    quantiles = quantiles_of(np.array(scores))
+    low, high = sorted((first, second))
+    assert 0 <= percentile_of(low, quantiles) <= percentile_of(high, quantiles) <= 100

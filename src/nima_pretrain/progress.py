@@ -40,7 +40,7 @@ def counting(
 
 
 def bar(console: Console | None, *columns: ProgressColumn) -> Progress:
-    """Returns a bar with time left and further columns; without a console it is not shown."""
+    """Returns a bar with time left and further columns; it is shown on terminals alone."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -48,6 +48,6 @@ def bar(console: Console | None, *columns: ProgressColumn) -> Progress:
         *columns,
         TimeRemainingColumn(),
         console=console,
-        disable=console is None,
+        disable=console is None or not console.is_terminal,
         transient=True,
     )

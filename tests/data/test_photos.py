@@ -214,6 +214,18 @@ def test_strips_and_single_pixels_fit(tmp_path, shape):
         assert fitted[..., 0].max() > 200
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take somebody else's place")
+def test_what_nobody_may_read_is_an_error(tmp_path):
+    path = save(quadrants(), tmp_path / "secret.png")
+    path.chmod(0o600)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(PhotoError, match="Permission denied"):
+            load_photo(path)
+    finally:
+        os.seteuid(0)
+
+
 def test_a_pipe_keeps_nobody_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     for path in (tmp_path / "pipe.jpg", tmp_path):

@@ -12,7 +12,9 @@ from nima_pretrain.config import FinetuneConfig, NetworkConfig, load_config
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import SideCar, read_side_car, save_weights
+from nima_pretrain.reference_scores import compare_reference_scores
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.rated_parts import divided
 from tests.conftest import ROOT
@@ -76,6 +78,11 @@ def test_the_backbone_is_frozen_until_the_plateau_and_then_moves(ratings, start,
     side_car = read_side_car(run / "nima.h5", "nima")
     assert side_car.training_data["photos"] == 24
     assert side_car.score_scale == ScoreScale(3, 1, 3)
+    means = ratings.mean_scores
+    assert side_car.training_scores[0] == pytest.approx(means.min(), abs=1e-6)
+    assert side_car.training_scores[50] == pytest.approx(np.median(means), abs=1e-6)
+    comparisons = compare_reference_scores(PhotoModel(best, side_car.network), side_car)
+    assert [comparison.agrees for comparison in comparisons] == [True] * 4
     assert json.loads((run / "results.json").read_text())["metrics"]["val_loss"] == pytest.approx(
         log["val_loss"].min(), rel=1e-6
     )
