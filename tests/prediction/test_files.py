@@ -119,7 +119,14 @@ def test_rows_are_arranged_anew_and_left_out(tmp_path, style):
 @pytest.mark.parametrize("style", KEEPING, ids=lambda style: style.name)
 @pytest.mark.parametrize(
     "content",
-    [b"path,score\na.jpg,5\n", b'[{"image_id": "a"}]\n', b"\0\1\2\n" * 9, b'{"path": 1}\n'],
+    [
+        b"path,score\na.jpg,5\n",
+        b'[{"image_id": "a"}]\n',
+        b'[\n{"path": 1, "distribution": null, "more": 2}\n]\n',
+        b"\0\1\2\n" * 9,
+        b'{"path": 1}\n',
+        b"5\n",
+    ],
 )
 def test_files_that_hold_something_else_are_refused_and_stay_as_they_are(tmp_path, style, content):
     path = tmp_path / "scores"

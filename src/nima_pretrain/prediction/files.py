@@ -176,7 +176,7 @@ class ScoreFile:
     def _check(self, record: bytes) -> None:
         try:
             self.style.row(record.removeprefix(self.style.between))
-        except (ValueError, TypeError, csv.Error):
+        except (ValueError, TypeError, LookupError, AttributeError, csv.Error):
             raise self._is_other() from None
 
     def _is_other(self) -> InputError:
