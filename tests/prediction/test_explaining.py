@@ -19,7 +19,8 @@ from nima_pretrain.prediction.explaining import (
 )
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import JsonLines
-from nima_pretrain.prediction.predict import Job, Scorer, predict
+from nima_pretrain.prediction.predict import Job, predict
+from nima_pretrain.prediction.scorer import Scorer
 
 BANK = get_bank("paper")
 NAMES = [distortion.name for distortion in BANK]

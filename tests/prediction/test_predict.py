@@ -20,7 +20,8 @@ from nima_pretrain.networks import load_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, read_side_car, save_weights
 from nima_pretrain.prediction.formats import Csv, JsonLines, shown
-from nima_pretrain.prediction.predict import Job, Scorer, predict
+from nima_pretrain.prediction.predict import Job, predict
+from nima_pretrain.prediction.scorer import Scorer
 from tests.conftest import ROOT
 from tests.prediction.hostile import write_hostile_files
 

@@ -66,8 +66,9 @@ def predict(
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.networks.weights import load_model, read_side_car
     from nima_pretrain.prediction.formats import format_of
-    from nima_pretrain.prediction.predict import Job, Scorer
+    from nima_pretrain.prediction.predict import Job
     from nima_pretrain.prediction.predict import predict as predict_all
+    from nima_pretrain.prediction.scorer import Scorer
 
     side_car = read_side_car(weights, "nima")
     style = format_of(format_name, file, side_car.score_scale.bins)
