@@ -3,7 +3,7 @@
 import glob
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -44,15 +44,11 @@ class Listing:
     roots: tuple[Path, ...]
 
     def __iter__(self) -> Iterator[Path | PhotoError]:
-        seen = set()
-        for root in self.roots:
-            for found in walk(root) if root.is_dir() else [root]:
-                path = found.path if isinstance(found, PhotoError) else found
-                # A million paths would be heavy; 16 bytes each are not.
-                key = blake2b(os.fsencode(path), digest_size=16).digest()
-                if key not in seen:
-                    seen.add(key)
-                    yield found
+        found = (
+            photo for root in self.roots for photo in (walk(root) if root.is_dir() else [root])
+        )
+        # Nothing comes twice below one root.
+        return found if len(self.roots) == 1 else _without_repetitions(found)
 
 
 def listing_of(arguments: Sequence[str]) -> Listing:
@@ -134,15 +130,15 @@ def walk(root: Path) -> Iterator[Path | PhotoError]:
 def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Path | PhotoError]:
     try:
         status = folder.stat()
-        entries = list(os.scandir(folder))
+        if (status.st_dev, status.st_ino) in visited:
+            return
+        visited.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            names = sorted(map(_name_of, entries))
     except OSError as error:
         yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
         return
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
-    # With its slash a folder stands where its files stand in a list sorted by path.
-    for name in sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries):
+    for name in names:
         path = folder / name
         if not name.endswith("/"):
             if path.suffix.lower() in EXTENSIONS:
@@ -151,8 +147,20 @@ def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Pa
             yield from _walk(path, top, visited)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _name_of(entry: os.DirEntry[str]) -> str:
+    """Its name; with a slash a folder stands where its files stand in a list sorted by path."""
     try:
-        return entry.is_dir()
+        return f"{entry.name}/" if entry.is_dir() else entry.name
     except OSError:  # a link that leads to itself, or to where nobody may look
-        return False
+        return entry.name
+
+
+def _without_repetitions(photos: Iterable[Path | PhotoError]) -> Iterator[Path | PhotoError]:
+    seen = set()
+    for photo in photos:
+        path = photo.path if isinstance(photo, PhotoError) else photo
+        # A million paths would be heavy; 16 bytes each are not.
+        key = blake2b(os.fsencode(path), digest_size=16).digest()
+        if key not in seen:
+            seen.add(key)
+            yield photo
