@@ -9,9 +9,9 @@ import pytest
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.side_car import ReferenceScore
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, save_weights
 from nima_pretrain.reference_scores import compare_reference_scores, reference_scores
+from nima_pretrain.side_car import ReferenceScore
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
 SCALE = ScoreScale(5)
@@ -62,5 +62,5 @@ def test_doctor_says_what_is_installed_and_whether_weights_score_right(
     )
     assert done.returncode == code
     assert verdict in done.stdout
-    for word in ("tensorflow", "2.15", "GPU", "HEIC photos", "fetched weights"):
+    for word in ("tensorflow", "2.15", "GPU", "HEIC photos", "downloaded weights"):
         assert word in done.stdout

@@ -4,12 +4,12 @@ import importlib.util
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import tensorflow as tf
 from PIL import features
 
 from nima_pretrain import __version__
+from nima_pretrain.published.cache import cache_folder, cached
 
 _PACKAGES = (
     "tensorflow",
@@ -23,7 +23,7 @@ _PACKAGES = (
 
 
 def describe_installation() -> list[tuple[str, str]]:
-    """Returns names and values: versions, devices, image formats, and what Keras has fetched."""
+    """Returns names and values: versions, devices, image formats, downloaded weights."""
     gpus = tf.config.list_physical_devices("GPU")
     described = [(str(gpu.name), _name_of(gpu)) for gpu in gpus] or [("GPU", "none")]
     return [
@@ -35,7 +35,7 @@ def describe_installation() -> list[tuple[str, str]]:
         *described,
         ("AVIF photos", "yes" if features.check("avif") else "no, Pillow was built without"),
         ("HEIC photos", _heic()),
-        ("fetched weights", _cache()),
+        ("downloaded weights", _cache()),
     ]
 
 
@@ -50,7 +50,6 @@ def _heic() -> str:
 
 
 def _cache() -> str:
-    folder = Path("~/.keras/models").expanduser()
-    files = [file for file in folder.glob("*") if file.is_file()]
+    files = list(cached().values())
     megabytes = sum(file.stat().st_size for file in files) / 1e6
-    return f"{len(files)} files, {megabytes:.0f} MB in {folder}" if files else f"none in {folder}"
+    return f"{len(files)} files, {megabytes:.0f} MB in {cache_folder()}"

@@ -7,8 +7,8 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.samples import lossless_photos
 from nima_pretrain.metrics import mean_score
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.side_car import ReferenceScore, SideCar
 from nima_pretrain.scoring import score_photos
+from nima_pretrain.side_car import ReferenceScore, SideCar
 
 # Of the width of the scale. Machines differ by some millionths; a wrong channel order, rotation
 # or rescaling makes a difference of hundredths at least.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from nima_pretrain import __version__
-from nima_pretrain.cli import applying, judging, learning
+from nima_pretrain.cli import applying, judging, learning, weights
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(name=_name)(_command)
+app.add_typer(weights.app, name="weights")
 
 
 @app.callback(invoke_without_command=True)

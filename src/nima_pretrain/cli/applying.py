@@ -14,7 +14,10 @@ from nima_pretrain.errors import InputError
 
 def predict(
     weights: Annotated[
-        Path, typer.Option("--weights", metavar="FILE", help="A nima.h5, side-car beside it.")
+        str,
+        typer.Option(
+            metavar="FILE|NAME", help="A nima.h5, side-car beside it, or published weights."
+        ),
     ],
     photos: Annotated[
         list[str] | None,
@@ -41,8 +44,8 @@ def predict(
         int | None, typer.Option(min=1, metavar="N", help="At the end, keep the N best.")
     ] = None,
     explain: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A pretext.h5: say which distortions it sees."),
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="A pretext.h5: say which distortions it sees."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, too.")
@@ -69,8 +72,11 @@ def predict(
     from nima_pretrain.prediction.predict import Job
     from nima_pretrain.prediction.predict import predict as predict_all
     from nima_pretrain.prediction.scorer import Scorer
+    from nima_pretrain.published.cache import find_weights
 
-    side_car = read_side_car(weights, "nima")
+    bars = None if quiet else console()
+    weights_file = find_weights(weights, console=bars)
+    side_car = read_side_car(weights_file, "nima")
     style = format_of(format_name, file, side_car.score_scale.bins)
     if not style.keeps_all and (resume or report):
         raise InputError(
@@ -81,11 +87,10 @@ def predict(
     if explain:
         from nima_pretrain.prediction.explaining import load_explainer
 
-        explainer = load_explainer(explain)
-    model = PhotoModel(load_model(weights), side_car.network)
+        explainer = load_explainer(find_weights(explain, console=bars))
+    model = PhotoModel(load_model(weights_file), side_car.network)
     scorer = Scorer(model, side_car, explainer, batch_size, max_pixels)
     job = Job(listing, file, style, resume, sort, top)
-    bars = None if quiet else console()
 
     try:
         counts = predict_all(job, scorer, bars, _reporter(report, side_car, bars))

@@ -177,8 +177,10 @@ def study(
 
 def doctor(
     weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A nima.h5: does it score as it did where it was made?"),
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME", help="A nima.h5: does it score as it did where it was made?"
+        ),
     ] = None,
 ) -> None:
     """Say what is installed, and check that weights give the scores that they should."""
@@ -191,11 +193,13 @@ def doctor(
         return
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.networks.weights import load_model, read_side_car
+    from nima_pretrain.published.cache import find_weights
     from nima_pretrain.reference_scores import compare_reference_scores
 
-    side_car = read_side_car(weights, "nima")
-    model = PhotoModel(load_model(weights), side_car.network)
+    file = find_weights(weights, console=console())
+    side_car = read_side_car(file, "nima")
+    model = PhotoModel(load_model(file), side_car.network)
     comparisons = compare_reference_scores(model, side_car)
-    print_reference_scores(comparisons, str(weights))
+    print_reference_scores(comparisons, weights)
     if any(comparison.agrees is False for comparison in comparisons):
         raise typer.Exit(1)

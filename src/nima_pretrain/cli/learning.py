@@ -188,6 +188,7 @@ def finetune(
     if validation_list and validation_ratings:
         raise InputError("Expected --validation-list or --validation-ratings, received both.")
     start_tensorflow()
+    from nima_pretrain.published.cache import find_weights
     from nima_pretrain.training import finetune as stage
 
     rated = load_rated(ratings, images, scale)
@@ -195,6 +196,8 @@ def finetune(
     if validation_list:
         validation = listed_in(rated, validation_list)
     rated = listed_in(rated, training_list)
+    if backbone not in ("imagenet", "none"):
+        backbone = str(find_weights(backbone, console=console()))
     _open_run(run, before, resolved, overwrite)
     if resume:
         results = stage.resume(rated, run, resolved, validation, console())

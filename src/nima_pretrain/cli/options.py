@@ -31,8 +31,9 @@ BackboneWeights = Annotated[
     str,
     typer.Option(
         "--backbone",
-        metavar="imagenet|none|PATH",
-        help="What fine-tuning starts from: a backbone.h5, Keras' ImageNet weights, or nothing.",
+        metavar="imagenet|none|PATH|NAME",
+        help="What fine-tuning starts from: a backbone.h5, published weights of a backbone, Keras' "
+        "ImageNet weights, or nothing.",
     ),
 ]
 RatingsFile = Annotated[

@@ -11,7 +11,7 @@ import numpy as np
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.networks.h5 import read_layers
-from nima_pretrain.networks.side_car import ScaleConfig, SideCar, sha256_of
+from nima_pretrain.side_car import ScaleConfig, SideCar, sha256_of
 
 _FIRST_KERNELS = 32  # of MobileNet at width 1
 

@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-from pydantic import ValidationError
 
 from nima_pretrain import __version__
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import read_json, replacing, write_json
+from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks import idealo
 from nima_pretrain.networks.backbone import application, build_backbone
 from nima_pretrain.networks.h5 import finalize, load_layers, save_layers
 from nima_pretrain.networks.nima import build_nima
 from nima_pretrain.networks.pretext import build_pretext_model
-from nima_pretrain.networks.side_car import (
-    PREPROCESSING,
+from nima_pretrain.side_car import (
     Kind,
     ScaleConfig,
     SideCar,
+    of_kind,
+    read_beside,
     sha256_of,
     side_car_path,
 )
@@ -59,52 +59,13 @@ def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
     idealo's files have none; what they are follows from the layers inside, see `idealo`.
 
     Raises:
-        InputError: one of the two is missing, they do not belong together, or the weights are not
-            of the kind that is asked for.
+        InputError: see `side_car.read_beside`.
     """
-    if not path.is_file():
-        raise InputError(f"Expected a weights file, but {path} does not exist.")
-    beside = side_car_path(path)
-    if not beside.is_file() and (found := idealo.side_car_of(path)):
-        return _of_kind(found, kind, path)
-    if not beside.is_file():
-        raise InputError(
-            f"Expected the side-car {beside.name} beside {path}. Without it nothing says which "
-            "network these weights belong to; copy both files together."
-        )
-    content = read_json(beside, "side-car")
-    try:
-        side_car = SideCar.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        what = (
-            f"{place}: {problem['msg']}, received {problem['input']!r}" if place else problem["msg"]
-        )
-        raise InputError(
-            f"The side-car {beside} does not fit this version ({__version__}): {what}."
-        ) from None
-    if side_car.sha256 != sha256_of(path):
-        raise InputError(
-            f"{path} is not the file that {beside.name} describes: its sha256 differs. "
-            "Copy both files anew, together."
-        )
-    if side_car.preprocessing != PREPROCESSING:
-        raise InputError(
-            f"{path} wants photos prepared by {side_car.preprocessing!r}, this version "
-            f"({__version__}) prepares them by {PREPROCESSING!r}. Load it with version "
-            f"{side_car.package_version}."
-        )
-    return _of_kind(side_car, kind, path)
-
-
-def _of_kind(side_car: SideCar, kind: Kind | None, path: Path) -> SideCar:
-    if kind and side_car.kind != kind:
-        raise InputError(
-            f"Expected weights of a {kind} model, but {path} holds those of a {side_car.kind} "
-            "model, as its side-car says."
-        )
-    return side_car
+    if path.is_file() and not side_car_path(path).is_file():
+        found = idealo.side_car_of(path)
+        if found:
+            return of_kind(found, kind, path)
+    return read_beside(path, kind)
 
 
 def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:

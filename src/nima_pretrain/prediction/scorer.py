@@ -12,10 +12,10 @@ import numpy as np
 from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.metrics import mean_score, percentile_of, score_spread
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.side_car import SideCar
 from nima_pretrain.prediction.explaining import Explainer
 from nima_pretrain.prediction.formats import ScoreRow, shown
 from nima_pretrain.scoring import BATCH_SIZE, Score, score_photos
+from nima_pretrain.side_car import SideCar
 
 _DIGEST_SHOWN = 8
 

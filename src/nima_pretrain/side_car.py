@@ -4,11 +4,13 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+from nima_pretrain.files import read_json
 
 Kind = Literal["backbone", "pretext", "nima"]
 
@@ -83,6 +85,62 @@ class SideCar(Config):
 def side_car_path(weights: Path) -> Path:
     """Returns the path of the JSON beside a weights file."""
     return weights.with_suffix(".json")
+
+
+def read_beside(path: Path, kind: Kind | None = None) -> SideCar:
+    """Returns the side-car that lies beside a weights file, checked against the file.
+
+    Raises:
+        InputError: one of the two is missing, they do not belong together, the photos that it
+            wants are prepared in another way, or the weights are not of the kind that is asked
+            for.
+    """
+    if not path.is_file():
+        raise InputError(f"Expected a weights file, but {path} does not exist.")
+    beside = side_car_path(path)
+    if not beside.is_file():
+        raise InputError(
+            f"Expected the side-car {beside.name} beside {path}. Without it nothing says which "
+            "network these weights belong to; copy both files together."
+        )
+    content = read_json(beside, "side-car")
+    try:
+        side_car = SideCar.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        what = problem["msg"]
+        if place:
+            what = f"{place}: {what}, received {problem['input']!r}"
+        raise InputError(
+            f"The side-car {beside} does not fit this version ({__version__}): {what}."
+        ) from None
+    if side_car.sha256 != sha256_of(path):
+        raise InputError(
+            f"{path} is not the file that {beside.name} describes: its sha256 differs. "
+            "Copy both files anew, together."
+        )
+    if side_car.preprocessing != PREPROCESSING:
+        raise InputError(
+            f"{path} wants photos prepared by {side_car.preprocessing!r}, this version "
+            f"({__version__}) prepares them by {PREPROCESSING!r}. Load it with version "
+            f"{side_car.package_version}."
+        )
+    return of_kind(side_car, kind, path)
+
+
+def of_kind(side_car: SideCar, kind: Kind | None, path: Path) -> SideCar:
+    """Returns a side-car if it is of a kind.
+
+    Raises:
+        InputError: it is of another.
+    """
+    if kind and side_car.kind != kind:
+        raise InputError(
+            f"Expected weights of a {kind} model, but {path} holds those of a {side_car.kind} "
+            "model, as its side-car says."
+        )
+    return side_car
 
 
 def sha256_of(path: Path) -> str:

@@ -1,0 +1,100 @@
+"""`nima-pretrain weights`: list, download, verify and publish."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nima_pretrain.cli.options import start_tensorflow
+from nima_pretrain.console import console, print_table, start_logging
+from nima_pretrain.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, help="List, download, verify and publish weights.")
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="URL|DIR",
+        help="Where weights.json lies. Default: NIMA_PRETRAIN_WEIGHTS, or the package's own.",
+    ),
+]
+
+
+@app.command("list")
+def list_weights(source: Source = None) -> None:
+    """Show which weights are published, and which of them are on this machine."""
+    from nima_pretrain.published.cache import cached
+    from nima_pretrain.published.manifest import find_place
+
+    here = cached()
+    entries = find_place(source).manifest.weights
+    rows = [
+        [entry.name, entry.side_car.kind, f"{entry.bytes / 1e6:.1f} MB", _yes(entry.name in here)]
+        for entry in entries
+    ]
+    known = {entry.name for entry in entries}
+    rows += [[name, "", "", "yes, not listed"] for name in here if name not in known]
+    if not rows:
+        print("No weights are published yet, and none are on this machine.")
+        return
+    print_table("Weights", ["name", "kind", "size", "here"], rows, left=("kind", "here"))
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="As `weights list` shows it.")],
+    source: Source = None,
+) -> None:
+    """Bring weights onto this machine, verified, and print where they lie."""
+    start_logging()
+    from nima_pretrain.published.cache import fetch
+
+    print(fetch(name, source, console()))
+
+
+@app.command()
+def verify(
+    weights: Annotated[
+        str | None, typer.Argument(help="A name or a file; left out, all that was downloaded.")
+    ] = None,
+) -> None:
+    """Check weights against their side-car; exit code 1 if some are damaged."""
+    from nima_pretrain.published.cache import cache_folder, cached
+    from nima_pretrain.side_car import read_beside
+
+    here = cached()
+    if weights is None:
+        files = list(here.values())
+        if not files:
+            print(f"There are no weights in {cache_folder()}.")
+    else:
+        files = [here.get(weights, Path(weights))]
+    is_damaged = False
+    for file in files:
+        try:
+            side_car = read_beside(file)
+            print(f"{file}: whole, {side_car.kind}, sha256 {side_car.sha256}")
+        except InputError as error:
+            is_damaged = True
+            print(f"{file}: damaged: {error}")
+    if is_damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for a web server.")],
+) -> None:
+    """Put a run's weights into a folder that any web server can offer, with cards and a list."""
+    start_tensorflow()
+    from nima_pretrain.published.publish import publish as publish_run
+
+    for entry in publish_run(run, to):
+        print(to / f"{entry.name}.h5")
+    print(f"The cards beside them want a line on where the training data come from: {to}/*.md")
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"

@@ -1,0 +1,1 @@
+"""Weights on their way to other people: published, listed, downloaded, verified."""
