@@ -75,6 +75,24 @@ def photos(tmp_path_factory):
 
 
 @pytest.mark.slow
+def test_sigterm_saves_what_was_done_and_ends_the_run(photos, tmp_path):
+    arguments = [*begin(photos, tmp_path / "run"), "checkpoint_seconds=1e6", "epochs=1000"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        while steps_done(tmp_path / "run") is None:
+            assert process.poll() is None
+            time.sleep(0.05)
+        begun = steps_done(tmp_path / "run")
+        time.sleep(5)
+        process.send_signal(signal.SIGTERM)
+        message = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM" in message
+    assert "--resume goes on" in message
+    assert "Traceback" not in message
+    assert steps_done(tmp_path / "run") > begun
+
+
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(photos, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert finish(begin(photos, whole)).returncode == 0

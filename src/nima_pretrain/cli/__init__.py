@@ -4,6 +4,7 @@ TensorFlow is imported inside the commands that need it, so that `--help` answer
 """
 
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -53,11 +54,17 @@ def main() -> None:
     """Runs the command line; wrong input ends with one message on stderr and exit code 2."""
     # What Pillow cannot read of a file's metadata is no news; what it cannot decode is an error.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # As the first process of a container we would not hear it without an answer of our own.
+    signal.signal(signal.SIGTERM, _end)
     try:
         app(args=_spread_overrides(sys.argv[1:]), prog_name="nima-pretrain")
     except InputError as error:
         print(f"nima-pretrain: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _end(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _spread_overrides(arguments: list[str]) -> list[str]:

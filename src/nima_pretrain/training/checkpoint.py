@@ -5,6 +5,9 @@ One file, written beside and renamed: a process that is killed while writing lea
 
 import io
 import json
+import logging
+import signal
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -19,6 +22,8 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.training.callbacks import KeepBest, Logs
 from nima_pretrain.training.optimizers import state_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
     """Saves where training stands, now and then within an epoch, and at its end.
 
     It has to be the last callback, so that what the others do at the end of an epoch is included.
+    SIGTERM, with which `docker stop` and schedulers announce the end, saves after the step that is
+    under way and ends the process.
 
     Args:
         path: of the file.
@@ -170,6 +177,14 @@ class SaveCheckpoints(keras.callbacks.Callback):
         if self._restored is None:
             self._save()
         self._last_saved = time.monotonic()
+        self._is_to_end = False
+        # Only the first thread of a program may answer signals.
+        if threading.current_thread() is threading.main_thread():
+            self._answer_before = signal.signal(signal.SIGTERM, self._end_soon)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._answer_before)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         # Keras has just set the metrics to zero: right, unless the epoch had begun.
@@ -181,8 +196,10 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self.position = replace(self.position, step=self.position.step + 1)
         is_last = batch + 1 == self.params["steps"]
         # After the last step comes validation; an epoch without steps left could not be begun.
-        if not is_last and time.monotonic() - self._last_saved >= self._every_seconds:
+        is_due = time.monotonic() - self._last_saved >= self._every_seconds
+        if not is_last and (is_due or self._is_to_end):
             self._save()
+            self._end_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.position = replace(
@@ -193,6 +210,15 @@ class SaveCheckpoints(keras.callbacks.Callback):
             best_logs=self._best.logs,
         )
         self._save()
+        self._end_if_asked()
+
+    def _end_soon(self, *_: object) -> None:
+        self._is_to_end = True
+
+    def _end_if_asked(self) -> None:
+        if self._is_to_end:
+            logger.info("stopped by SIGTERM; %s is saved, --resume goes on", self._path)
+            raise SystemExit(128 + signal.SIGTERM)
 
     def _save(self) -> None:
         self.position = replace(self.position, seconds=time.monotonic() - self._began)
