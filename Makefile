@@ -31,6 +31,7 @@ format: install
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock:
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra gpu pyproject.toml -c requirements/runtime.txt -o requirements/gpu.txt
 	$(COMPILE) --extra development pyproject.toml -c requirements/runtime.txt -o requirements/development.txt
 
 clean:
