@@ -1,7 +1,6 @@
 """Weights published, listed, downloaded, verified and used by name."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -170,20 +169,20 @@ def test_the_package_s_own_list_is_the_one_in_models():
     assert own == read_manifest(ROOT / "models" / "MobileNetV2")
 
 
-def test_the_commands_lead_from_a_run_to_scores_by_name(run, tmp_path, photo_folder):
+def test_the_commands_lead_from_a_run_to_scores_by_name(run, tmp_path, photo_folder, monkeypatch):
     folder = tmp_path / "web"
     done = nima_pretrain("weights", "publish", run, "--to", folder)
     assert done.returncode == 0, done.stderr
     (entry,) = read_manifest(folder).weights
     with serving(folder) as server:
-        os.environ["NIMA_PRETRAIN_WEIGHTS"] = server.address
+        monkeypatch.setenv("NIMA_PRETRAIN_WEIGHTS", server.address)
         done = nima_pretrain("predict", photo_folder, "--weights", entry.name)
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 7
         listed = nima_pretrain("weights", "list").stdout
         assert "nima_MobileNetV2" in listed
         assert "yes" in listed
-    del os.environ["NIMA_PRETRAIN_WEIGHTS"]
+    monkeypatch.delenv("NIMA_PRETRAIN_WEIGHTS")
     done = nima_pretrain("weights", "verify")
     assert (done.returncode, done.stdout.count("whole, nima")) == (0, 1)
     (cache_folder() / f"{entry.name}.h5").write_bytes(b"damaged")
