@@ -126,6 +126,11 @@ WRONG = {
         ["predict", "{images}", "nowhere.jpg", "--weights", "{nima}"],
         "nowhere.jpg does not exist",
     ),
+    "no weights where none are published": (["predict", "{images}"], "Expected --weights with"),
+    "a name that nobody publishes": (
+        ["predict", "{images}", "--weights", "mine"],
+        "published weights or a file, received 'mine'. Known: none",
+    ),
     "a pattern without matches": (
         ["predict", "{images}/*.tif", "--weights", "{nima}"],
         r"images/\*.tif matches nothing",

@@ -179,6 +179,7 @@ def test_the_commands_lead_from_a_run_to_scores_by_name(run, tmp_path, photo_fol
         done = nima_pretrain("predict", photo_folder, "--weights", entry.name)
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 7
+        assert nima_pretrain("predict", photo_folder).stdout == done.stdout
         listed = nima_pretrain("weights", "list").stdout
         assert "nima_MobileNetV2" in listed
         assert "yes" in listed

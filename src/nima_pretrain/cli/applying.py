@@ -13,17 +13,19 @@ from nima_pretrain.errors import InputError
 
 
 def predict(
-    weights: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|NAME", help="A nima.h5, side-car beside it, or published weights."
-        ),
-    ],
     photos: Annotated[
         list[str] | None,
         typer.Argument(
             help="Photos, folders (searched through), quoted patterns; - or nothing: a list on "
             "standard input, one path a line or each ended by a NUL byte.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="A nima.h5, side-car beside it, or published weights. Default: the first of "
+            "`weights list` that scores photos.",
         ),
     ] = None,
     output: Annotated[
@@ -72,10 +74,10 @@ def predict(
     from nima_pretrain.prediction.predict import Job
     from nima_pretrain.prediction.predict import predict as predict_all
     from nima_pretrain.prediction.scorer import Scorer
-    from nima_pretrain.published.cache import find_weights
+    from nima_pretrain.published.cache import find_weights, name_of_default
 
     bars = None if quiet else console()
-    weights_file = find_weights(weights, console=bars)
+    weights_file = find_weights(weights or name_of_default(), console=bars)
     side_car = read_side_car(weights_file, "nima")
     style = format_of(format_name, file, side_car.score_scale.bins)
     if not style.keeps_all and (resume or report):

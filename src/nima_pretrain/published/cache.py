@@ -42,6 +42,24 @@ def find_weights(
     return fetch(text, source, console)
 
 
+def name_of_default(source: str | None = None) -> str:
+    """Returns the name of the first published weights that score photos.
+
+    Args:
+        source: see `find_place`.
+
+    Raises:
+        InputError: there are none.
+    """
+    for entry in find_place(source).manifest.weights:
+        if entry.side_car.kind == "nima":
+            return entry.name
+    raise InputError(
+        "No weights that score photos are published there yet. Expected --weights with a nima.h5, "
+        "e.g. of `nima-pretrain train` or `finetune`."
+    )
+
+
 def fetch(name: str, source: str | None = None, console: Console | None = None) -> Path:
     """Returns the file of published weights in the cache, downloaded if it is not there.
 
