@@ -143,7 +143,7 @@ def test_five_thousand_photos_are_no_burden(browser, tmp_path, photo):
     assert len(load(browser, page)) == 60
     assert time.monotonic() - started < 10
     assert count(browser) == "5000 of 5000 photos"
-    assert "5200 photos scored on a scale from 1 to 5, the best 5000 are shown" in (
+    assert "Photos scored: 5200, on a scale from 1 to 5, the best 5000 are shown." in (
         browser.find_element(By.TAG_NAME, "p").text
     )
     browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")

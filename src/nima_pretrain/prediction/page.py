@@ -77,8 +77,8 @@ def write_score_report(
     text = render(
         "scores.html",
         title="Scores of photographs",
-        summary=f"{len(means)} photos scored on a scale from {low:g} to {high:g}{shown}; "
-        f"{len(failed)} files could not be scored. ± is the spread of the predicted ratings.",
+        summary=f"Photos scored: {len(means)}, on a scale from {low:g} to {high:g}{shown}. "
+        f"Files that could not be scored: {len(failed)}. ± is the spread of the predicted ratings.",
         low=f"{low:g}",
         high=f"{high:g}",
         data=data,
