@@ -257,6 +257,14 @@ def test_standard_output_holds_rows_alone_and_a_list_says_which(photo_folder, we
     assert done.stderr == b""
 
 
+def test_where_rows_have_no_place_for_errors_they_are_said(photo_folder, weights):
+    (photo_folder / "broken.jpg").write_bytes(b"broken")
+    done = run(photo_folder, "--weights", weights, "--format", "idealo", "--quiet")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)) == 6
+    assert f"{photo_folder / 'broken.jpg'}: cannot identify image file" in done.stderr.decode()
+
+
 def test_a_reader_that_stops_reading_is_no_accident(many_photos, weights):
     process = subprocess.Popen(
         command(many_photos, "--weights", weights, "--quiet"),

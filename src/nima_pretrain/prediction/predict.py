@@ -1,5 +1,6 @@
 """Scores for everybody's photographs: which files, which rows, and what is there already."""
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from nima_pretrain.prediction.files import RowWriter, ScoreFile
 from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer, Stamp, path_of, stamp_of
 from nima_pretrain.progress import counting
+
+logger = logging.getLogger(__name__)
 
 
 class Counts(NamedTuple):
@@ -76,7 +79,7 @@ def predict(
             writer = RowWriter(sys.stdout.buffer, job.style)
             stack.callback(writer.close)
             total = sum(1 for _ in job.listing)
-            return _write(scorer.rows(job.listing), writer.append, total, console)
+            return _write(scorer.rows(job.listing), writer.append, job.style, total, console)
         path = job.output
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
@@ -97,6 +100,7 @@ def predict(
 def _write(
     rows: Iterable[ScoreRow],
     append: Callable[[ScoreRow], object],
+    style: ScoreFormat,
     total: int,
     console: Console | None,
 ) -> Counts:
@@ -105,6 +109,8 @@ def _write(
         for row in rows:
             append(row)
             is_scored = row.status == "ok"
+            if not is_scored and not style.keeps_all:
+                logger.warning("%s: %s", row.path, row.error)
             scored, failed = scored + is_scored, failed + (not is_scored)
             show(scored + failed)
     return Counts(scored, failed, 0)
@@ -129,7 +135,7 @@ def _write_missing(
                 yield photo
             order.append(row)
 
-    counts = _write(scorer.rows(missing()), file.append, num_missing, console)
+    counts = _write(scorer.rows(missing()), file.append, file.style, num_missing, console)
     listed = set(order) if num_before else ()
     others = array("Q", (row for row in range(num_before) if row not in listed))
     file.arrange(others + order)
