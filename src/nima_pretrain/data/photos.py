@@ -123,8 +123,8 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
 
     Args:
         path: of the file; its content decides what it is, whatever it is called.
-        size: side of the square, pixels, that the photo is to be brought to. If given, the photo
-            is decoded as small as makes no difference there: JPEG by libjpeg's own reduction.
+        size: side of the square, pixels, that the photo is to be brought to. If given, a large
+            photo is decoded at a smaller scale, JPEG by libjpeg itself; see `REDUCED_TO`.
         max_pixels: no file that claims to hold more is decoded.
 
     Raises:
