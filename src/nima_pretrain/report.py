@@ -16,7 +16,7 @@ _SECTIONS = "report"
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("nima_pretrain", "templates"),
-    autoescape=True,
+    autoescape=jinja2.select_autoescape(["html"]),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -55,7 +55,7 @@ class Table:
 
 
 def render(template: str, **values: object) -> str:
-    """Returns one of the package's templates, filled in; values are escaped as text."""
+    """Returns one of the package's templates, filled in; HTML gets values escaped as text."""
     return _ENVIRONMENT.get_template(template).render(**values)
 
 

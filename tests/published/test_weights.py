@@ -80,7 +80,7 @@ def test_a_folder_is_published_with_side_car_card_and_list(run, published, name)
     assert entry.sha256 == sha256_of(run / "nima.h5") == sha256_of(published / entry.address)
     assert entry.bytes == (run / "nima.h5").stat().st_size
     card = (published / f"{name}.md").read_text()
-    assert card.startswith("---\nlicense: apache-2.0\nlibrary_name: keras\n")
+    assert card.startswith("---\nlicense: other\nlibrary_name: keras\n")
     for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
         assert word in card
     load_model(published / entry.address, "nima")
