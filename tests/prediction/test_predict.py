@@ -19,7 +19,7 @@ from nima_pretrain.data.finding import listing_of
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, read_side_car, save_weights
-from nima_pretrain.prediction.formats import Csv, JsonLines, shown
+from nima_pretrain.prediction.formats import Csv, Idealo, JsonLines, shown
 from nima_pretrain.prediction.predict import Job, predict
 from nima_pretrain.prediction.scorer import Scorer
 from tests.conftest import ROOT
@@ -225,6 +225,15 @@ def test_sort_and_top_put_the_best_first_and_failed_files_last(tmp_path, photo_f
     # Rows that are left out are scored again, and the best are the best of all.
     assert score(scorer, photo_folder, tmp_path / "top.csv", top=3, resume=True) == (4, 1, 2)
     assert table_of(tmp_path / "top.csv")["path"].tolist() == best["path"].tolist()[:3]
+
+
+def test_the_best_are_the_best_where_failed_files_have_no_row(tmp_path, photo_folder, scorer):
+    (photo_folder / "A broken one.jpg").write_bytes(b"broken")  # the first of all
+    score(scorer, photo_folder, tmp_path / "plain.csv")
+    score(scorer, photo_folder, tmp_path / "top.json", Idealo(), top=2)
+    best = table_of(tmp_path / "plain.csv").sort_values("mean", ascending=False)["path"][:2]
+    entries = json.loads((tmp_path / "top.json").read_text())
+    assert [entry["image_id"] for entry in entries] == [Path(path).stem for path in best]
 
 
 def test_scores_say_where_they_stand(tmp_path, photo_folder, scorer):

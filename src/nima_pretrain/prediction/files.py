@@ -96,8 +96,7 @@ class ScoreFile:
     def __iter__(self) -> Iterator[ScoreRow]:
         with self.path.open("rb") as file:
             for index in range(len(self)):
-                if record := self._record(file, index):
-                    yield self.style.row(record)
+                yield self.style.row(self._record(file, index))
 
     def append(self, row: ScoreRow) -> None:
         """Writes one more row; it is in the file when this returns.

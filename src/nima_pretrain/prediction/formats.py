@@ -73,7 +73,7 @@ class ScoreFormat(ABC):
 
     @abstractmethod
     def row(self, record: bytes) -> ScoreRow:
-        """Returns the row of a record."""
+        """Returns the row of a record, as far as the format keeps it."""
 
     def is_whole(self, lines: bytes) -> bool:
         """Whether some lines make a record, or its end is still to come."""
@@ -169,6 +169,8 @@ class Idealo(Json):
         return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
 
     def row(self, record: bytes) -> ScoreRow:
+        if not record:
+            return ScoreRow(path="", status="error")
         entry = json.loads(record)
         return ScoreRow(path=entry["image_id"], mean=entry["mean_score_prediction"])
 
