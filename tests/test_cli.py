@@ -127,6 +127,10 @@ WRONG = {
         "nowhere.jpg does not exist",
     ),
     "no weights where none are published": (["predict", "{images}"], "Expected --weights with"),
+    "weights to verify that are not there": (
+        ["weights", "verify", "mine"],
+        "but mine is neither",
+    ),
     "a name that nobody publishes": (
         ["predict", "{images}", "--weights", "mine"],
         "published weights or a file, received 'mine'. Known: none",

@@ -70,6 +70,11 @@ def verify(
             print(f"There are no weights in {cache_folder()}.")
     else:
         files = [here.get(weights, Path(weights))]
+        if not files[0].is_file():
+            raise InputError(
+                f"Expected a weights file or the name of downloaded weights, but {weights} is "
+                "neither. `nima-pretrain weights list` shows the names."
+            )
     is_damaged = False
     for file in files:
         try:
