@@ -1,6 +1,7 @@
 """Weights published, listed, downloaded, verified and used by name."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_a_folder_is_published_with_side_car_card_and_list(run, published, name)
     for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
         assert word in card
     load_model(published / entry.address, "nima")
+
+
+def test_the_card_of_a_whole_road_has_the_numbers_of_its_fine_tuning(run, tmp_path):
+    road = tmp_path / "road"
+    shutil.copytree(run / "evaluation", road / "finetune" / "evaluation")
+    for name in ("nima.h5", "nima.json"):
+        shutil.copy(run / name, road)
+    (entry,) = publish(road, tmp_path / "web")
+    assert "On beaches (7 photos" in (tmp_path / "web" / f"{entry.name}.md").read_text()
 
 
 def test_publishing_again_keeps_what_was_written_into_the_card(run, published, name):

@@ -81,7 +81,9 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Entry:
 
 def _card(entry: Entry, side_car: SideCar, run: Path) -> str:
     metrics = []
-    for name, evaluation in evaluations_of(run).items() if side_car.kind == "nima" else ():
+    # `train` keeps its evaluation where its fine-tuning is.
+    evaluations = evaluations_of(run) or evaluations_of(run / "finetune")
+    for name, evaluation in evaluations.items() if side_car.kind == "nima" else ():
         results = read_json(evaluation / "results.json", "evaluation")
         title = f"{name} ({results['images']} photos, {results['scale']})"
         metrics.append((title, markdown_table(metrics_table(results))))
