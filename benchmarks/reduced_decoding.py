@@ -3,7 +3,9 @@
 Scores photos twice, decoded in full and as `predict` decodes them, and prints by how much the
 scores differ, on a scale of ten. Each photo is taken as it is, enlarged, and as a mosaic of
 photos in their own resolution, which has the fine detail that an enlarged photo lacks. The last
-columns are what other margins than that of `data/photos.py` would have done.
+columns are what other margins than that of `data/photos.py` would have done. The last rows are the
+photos as they are, with some of the values that the network sees one grey level off, at random: no
+decoding but the very same can be expected to move scores by less.
 
     python benchmarks/reduced_decoding.py PHOTOS --weights nima.h5
 """
@@ -22,6 +24,7 @@ from nima_pretrain.startup import import_tensorflow
 
 _MOSAIC = (3840, 2880)
 _BATCH = 32
+_OFF_BY_ONE = (0.02, 0.05)
 
 
 def enlarged(files: Sequence[Path], megapixels: float) -> Iterator[Image.Image]:
@@ -48,6 +51,18 @@ def mosaics(files: Sequence[Path]) -> Iterator[Image.Image]:
         rest = rest[8:]
 
 
+def off_by_one(pixels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Returns uint8 pixels with a share of the values one level higher or lower."""
+    change = rng.choice([-1, 0, 1], pixels.shape, p=[share / 2, 1 - share, share / 2])
+    return np.clip(pixels + change, 0, 255).astype(np.uint8)
+
+
+def row(name: str, moved: np.ndarray) -> str:
+    """Returns the first columns: what scores moved by."""
+    quantile = np.quantile(moved, 0.99)
+    return f"{name:32}{len(moved):6}{moved.mean():18.4f}{quantile:7.4f}{moved.max():7.4f}"
+
+
 def main() -> None:
     """Measures, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,8 +80,10 @@ def main() -> None:
     model = load_model(arguments.weights)
     to_ten = 9 / (scale.scores[-1] - scale.scores[0])
 
-    def scores(batch: list[np.ndarray]) -> np.ndarray:
-        return to_ten * mean_score(model.predict_on_batch(np.stack(batch)), scale)
+    def scores(images: list[np.ndarray]) -> np.ndarray:
+        batches = [np.stack(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)]
+        distributions = np.concatenate([model.predict_on_batch(batch) for batch in batches])
+        return to_ten * mean_score(distributions, scale)
 
     def decoded(file: io.BytesIO, margin: int | None) -> np.ndarray:
         with Image.open(file) as image:
@@ -80,7 +97,7 @@ def main() -> None:
     files = find_photos(arguments.photos)[:: arguments.every]
     few = files[::4]
     print(f"{network.backbone} {network.width:g}, {network.input_size} px, {network.fit}, {scale}")
-    print("photos                number  difference: mean    p99    max | max with margin 1, 2, 4")
+    print(f"{'photos':32}number  difference: mean    p99    max | max with margin 1, 2, 4")
     for name, images in (
         ("as they are", enlarged(files, 0)),
         ("enlarged to 3 MP", enlarged(few, 3)),
@@ -96,20 +113,16 @@ def main() -> None:
             for margin, batch in by_margin.items():
                 file.seek(0)
                 batch.append(decoded(file, margin))
-        of = {
-            margin: np.concatenate(
-                [scores(batch[i : i + _BATCH]) for i in range(0, len(batch), _BATCH)]
-            )
-            for margin, batch in by_margin.items()
-        }
+        of = {margin: scores(batch) for margin, batch in by_margin.items()}
         moved = {margin: np.abs(values - of[None]) for margin, values in of.items() if margin}
-        ours = moved[photos.REDUCED_TO]
         others = "  ".join(f"{moved[margin].max():.3f}" for margin in (1, 2, 4))
-        print(
-            f"{name:22}{len(ours):6}{ours.mean():18.4f}{np.quantile(ours, 0.99):7.4f}"
-            f"{ours.max():7.4f} | {others}",
-            flush=True,
-        )
+        print(f"{row(name, moved[photos.REDUCED_TO])} | {others}", flush=True)
+    exact = [photos.load_photo(file) for file in files]
+    exact = [fit_photo(photo, network.input_size, network.fit) for photo in exact]
+    rng = np.random.default_rng(0)
+    for share in _OFF_BY_ONE:
+        moved_by = np.abs(scores([off_by_one(x, share, rng) for x in exact]) - scores(exact))
+        print(row(f"as they are, {share:.0%} one level off", moved_by), flush=True)
 
 
 if __name__ == "__main__":

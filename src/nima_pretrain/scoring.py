@@ -1,7 +1,7 @@
 """Scores for photographs: files in, distributions out, in the order of the files."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import MAX_PIXELS, PhotoError, read_photo
+from nima_pretrain.data.photos import Photo, PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.metrics import mean_score, score_spread
 from nima_pretrain.networks.photo_model import PhotoModel
 
 BATCH_SIZE = 32
+
+# Decodes the photo of a path, for a network with an input of so many pixels a side.
+ReadPhoto = Callable[[Path, int], Photo]
 
 
 class Score(NamedTuple):
@@ -56,7 +59,7 @@ def score_photos(
     model: PhotoModel,
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
-    max_pixels: int = MAX_PIXELS,
+    read: ReadPhoto = read_photo,
     levels_model: PhotoModel | None = None,
 ) -> Iterator[Score]:
     """Yields one score a file, in the order of the files; a bad file never costs another one.
@@ -65,11 +68,11 @@ def score_photos(
         model: a NIMA model.
         photos: the files; for one of which it is known that it cannot be read, the reason.
         batch_size: photos that go through the network at once.
-        max_pixels: larger files are refused, see `read_photo`.
+        read: decodes a photo.
         levels_model: one that tells the levels of distortions, or None.
     """
     models = [model] if levels_model is None else [model, levels_model]
-    for path, outputs in outputs_of_photos(models, photos, batch_size, max_pixels):
+    for path, outputs in outputs_of_photos(models, photos, batch_size, read):
         if isinstance(outputs, PhotoError):
             yield Score(path, None, outputs.reason)
         else:
@@ -81,7 +84,7 @@ def outputs_of_photos(
     models: Sequence[PhotoModel],
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
-    max_pixels: int = MAX_PIXELS,
+    read: ReadPhoto = read_photo,
 ) -> Iterator[tuple[Path, Outputs | PhotoError]]:
     """Yields every file and what models say of it, or why they cannot.
 
@@ -92,11 +95,11 @@ def outputs_of_photos(
         models: each is asked about every photo.
         photos: see `score_photos`.
         batch_size: photos that go through a network at once.
-        max_pixels: see `read_photo`.
+        read: decodes a photo.
     """
-    read = partial(_read, models=models, max_pixels=max_pixels)
+    inputs_of = partial(_inputs_of, models=models, read=read)
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        loaded = ordered_map(executor, read, photos, ahead=2 * batch_size)
+        loaded = ordered_map(executor, inputs_of, photos, ahead=2 * batch_size)
         while batch := list(islice(loaded, batch_size)):
             inputs = [item.by_model for _, item in batch if isinstance(item, _Inputs)]
             by_model = [
@@ -128,14 +131,14 @@ def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFram
     return table
 
 
-def _read(
-    photo: Path | PhotoError, models: Sequence[PhotoModel], max_pixels: int
+def _inputs_of(
+    photo: Path | PhotoError, models: Sequence[PhotoModel], read: ReadPhoto
 ) -> tuple[Path, _Inputs | PhotoError]:
     if isinstance(photo, PhotoError):
         return photo.path, photo
     networks = [model.network for model in models]
     try:
-        image = read_photo(photo, max(network.input_size for network in networks), max_pixels)
+        image = read(photo, max(network.input_size for network in networks))
     except PhotoError as error:
         return photo, error
     fitted = tuple(image.fitted(network.input_size, network.fit) for network in networks)

@@ -16,6 +16,9 @@ from PIL import Image
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.finding import listing_of
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.distortions.geometry import fit_photo
+from nima_pretrain.metrics import mean_score
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import ScaleConfig, SideCar, read_side_car, save_weights
@@ -175,6 +178,20 @@ def test_the_same_photo_gets_the_same_score_in_any_batch_and_order(tmp_path, pho
     for table in tables[1:]:
         means = table.loc[tables[0].index, "mean"]
         np.testing.assert_allclose(means, tables[0]["mean"], atol=1e-5)
+
+
+def test_in_full_size_scores_are_those_of_the_whole_photo(tmp_path, photo, weights, scorer):
+    large = Image.fromarray(photo).resize((2000, 1500), Image.Resampling.LANCZOS)
+    large.save(tmp_path / "large.jpg", quality=90)
+    with Image.open(tmp_path / "large.jpg") as whole:
+        pixels = fit_photo(np.asarray(whole), NETWORK.input_size, NETWORK.fit)
+    exact = mean_score(scorer.model(pixels[None]), ScoreScale(5, 1, 5))[0]
+    mean = {}
+    for options in ((), ("--full-size",)):
+        done = run(tmp_path / "large.jpg", "--weights", weights, "--format", "json", *options)
+        mean[options] = json.loads(done.stdout)[0]["mean"]
+    assert mean["--full-size",] == pytest.approx(exact, abs=1e-5)
+    assert 1e-5 < abs(mean[()] - exact) < 0.05
 
 
 def test_resume_scores_what_is_new_or_changed_and_keeps_the_order(tmp_path, photo_folder, scorer):

@@ -59,6 +59,10 @@ def predict(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Refuse files that claim more: they may be bombs.")
     ] = 250_000_000,
+    full_size: Annotated[
+        bool,
+        typer.Option("--full-size", help="Decode large photos in full: exact, and slower."),
+    ] = False,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Photos that go through the network at once.")
     ] = 32,
@@ -68,6 +72,7 @@ def predict(
     file = None if output == "-" else Path(output)
     _check_output(file, resume, overwrite)
     start_tensorflow()
+    from nima_pretrain.data.photos import Photo, read_photo
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.networks.weights import load_model, read_side_car
     from nima_pretrain.prediction.formats import format_of
@@ -91,7 +96,11 @@ def predict(
 
         explainer = load_explainer(find_weights(explain, console=bars))
     model = PhotoModel(load_model(weights_file), side_car.network)
-    scorer = Scorer(model, side_car, explainer, batch_size, max_pixels)
+
+    def read(path: Path, size: int) -> Photo:
+        return read_photo(path, None if full_size else size, max_pixels)
+
+    scorer = Scorer(model, side_car, explainer, batch_size, read)
     job = Job(listing, file, style, resume, sort, top)
 
     try:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
+from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.metrics import mean_score, percentile_of, score_spread
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.explaining import Explainer
 from nima_pretrain.prediction.formats import ScoreRow, shown
-from nima_pretrain.scoring import BATCH_SIZE, Score, score_photos
+from nima_pretrain.scoring import BATCH_SIZE, ReadPhoto, Score, score_photos
 from nima_pretrain.side_car import SideCar
 
 _DIGEST_SHOWN = 8
@@ -36,14 +36,14 @@ class Scorer:
         side_car: of its weights.
         explainer: says what else is to be seen in a photo; or None.
         batch_size: photos that go through the network at once.
-        max_pixels: larger files are refused.
+        read: decodes a photo.
     """
 
     model: PhotoModel
     side_car: SideCar
     explainer: Explainer | None = None
     batch_size: int = BATCH_SIZE
-    max_pixels: int = MAX_PIXELS
+    read: ReadPhoto = read_photo
 
     @property
     def weights(self) -> str:
@@ -62,9 +62,7 @@ class Scorer:
 
         explainer = self.explainer
         levels_model = explainer.model if explainer else None
-        for score in score_photos(
-            self.model, stamped(), self.batch_size, self.max_pixels, levels_model
-        ):
+        for score in score_photos(self.model, stamped(), self.batch_size, self.read, levels_model):
             stamp = stamps.popleft()
             yield replace(self._row(score), bytes=stamp.bytes, modified=stamp.modified)
 
