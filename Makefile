@@ -1,22 +1,35 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
+PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: install demo test check format lock clean
+.PHONY: install install-keras3 demo test test-keras3 check format lock clean
 
 install: .venv/installed
+install-keras3: .venv-keras3/installed
 
-# Everything from the lock file with its hashes, then the project itself without resolving anything.
+# Everything from a lock file with its hashes, then the project itself without resolving anything.
+define INSTALL
+$(PYTHON) -m venv $(@D)
+$(@D)/bin/python -m pip install --quiet --require-hashes --no-deps -r $<
+$(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+touch $@
+endef
+
 .venv/installed: requirements/development.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/development.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	$(INSTALL)
+
+.venv-keras3/installed: requirements/keras3.txt pyproject.toml
+	$(INSTALL)
 
 demo: install
 	$(BIN)/nima-pretrain train --overwrite
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(PYTEST)
+
+# The same tests with today's TensorFlow and Keras 3, which Python 3.12 and later get anyway.
+test-keras3: install install-keras3
+	.venv-keras3/bin/python $(PYTEST)
 
 check: install
 	$(BIN)/ruff check .
@@ -27,12 +40,13 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes the lock files anew from the ranges in pyproject.toml.
+# Writes the lock files anew from the ranges in pyproject.toml, for every Python that fits.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock:
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra gpu pyproject.toml -c requirements/runtime.txt -o requirements/gpu.txt
 	$(COMPILE) --extra development pyproject.toml -c requirements/runtime.txt -o requirements/development.txt
+	$(COMPILE) --extra development pyproject.toml --override requirements/keras3-overrides.txt -o requirements/keras3.txt
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-keras3 .mypy_cache .pytest_cache .ruff_cache

@@ -1,5 +1,7 @@
 """What tests share: real photographs from installed packages, and the folder of outside data."""
 
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +19,9 @@ import keras  # noqa: E402 - after TensorFlow's noise was dealt with
 from nima_pretrain.networks import build_backbone, build_nima  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+
+# Programs that tests start run in the environment of the tests, as if it were activated.
+os.environ["VIRTUAL_ENV"] = sys.prefix
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import tensorflow as tf
 from PIL import features
@@ -29,7 +29,7 @@ def describe_installation() -> list[tuple[str, str]]:
     return [
         ("nima-pretrain", __version__),
         ("Python", platform.python_version()),
-        *((name, version(name)) for name in _PACKAGES),
+        *((name, _version(name)) for name in _PACKAGES),
         ("platform", platform.platform()),
         ("processor cores", str(os.cpu_count())),
         *described,
@@ -37,6 +37,13 @@ def describe_installation() -> list[tuple[str, str]]:
         ("HEIC photos", _heic()),
         ("downloaded weights", _cache()),
     ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none; Keras 3 needs none"
 
 
 def _name_of(gpu: tf.config.PhysicalDevice) -> str:

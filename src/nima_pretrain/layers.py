@@ -58,27 +58,46 @@ class SeededDropout(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: Any) -> None:
-        self.num_calls = self.add_weight(
-            name="num_calls",
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self.num_calls = _counter(self, "num_calls")
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not training or not self.rate:
             return inputs
         of_layer = (self.seed << 32) + zlib.crc32(self.name.encode())
-        seed = tf.stack([tf.constant(of_layer, tf.int64), self.num_calls])
+        seed = tf.stack([tf.constant(of_layer, tf.int64), tf.convert_to_tensor(self.num_calls)])
         dropped = tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
         self.num_calls.assign_add(1)
         return dropped
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def _counter(layer: keras.layers.Layer, name: str) -> Any:
+    """A weight that counts. Every replica of a distribution strategy counts for itself.
+
+    Replicas that agreed on each count would wait for each other within the layer, and mix up the
+    losses that Keras 3 gathers from layers.
+    """
+    if hasattr(keras, "Variable"):
+        return keras.Variable(
+            0,
+            dtype="int64",
+            trainable=False,
+            name=name,
+            synchronization="on_read",
+            aggregation="only_first_replica",
+        )
+    return layer.add_weight(
+        name,
+        shape=(),
+        dtype="int64",
+        initializer="zeros",
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")

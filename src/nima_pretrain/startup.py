@@ -4,12 +4,13 @@ import os
 import sys
 import tempfile
 
-# What TensorFlow 2.15 says on every machine at import, whatever the user did.
+# What TensorFlow says on every machine at its start, or on every one without a GPU.
 _NOISE = (
     b"Unable to register cuDNN factory",
     b"Unable to register cuFFT factory",
     b"Unable to register cuBLAS factory",
     b"TF-TRT Warning: Could not find TensorRT",
+    b"failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)",
 )
 
 
@@ -27,7 +28,10 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow as tf
+
+            # The first look for GPUs; what is said of their absence would come later otherwise.
+            tf.config.list_physical_devices("GPU")
         finally:
             sys.stderr.flush()
             os.dup2(stderr, 2)

@@ -10,6 +10,7 @@ from nima_pretrain.config import BackboneName, NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.networks.weights import SideCar, load_base_weights, save_weights
+from tests.keras_files import IS_KERAS_3, save_weights_as_keras_2
 
 MODULES = {
     "MobileNetV2": "mobilenet_v2",
@@ -62,9 +63,10 @@ def test_efficientnet_computes_what_keras_does_with_its_imagenet_weights(tmp_pat
     norm = next(x for x in random.layers if isinstance(x, keras.layers.Normalization))
     norm.set_weights([np.array(v) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], 0)])
     path = tmp_path / "efficientnetb0_notop.h5"
-    random.save_weights(path)
-    keras_module = "keras.src.applications.efficientnet.data_utils.get_file"
-    monkeypatch.setattr(keras_module, lambda *_, **__: str(path))
+    save_weights_as_keras_2(random, path)
+    utilities = "file_utils" if IS_KERAS_3 else "data_utils"
+    fetch = f"keras.src.applications.efficientnet.{utilities}.get_file"
+    monkeypatch.setattr(fetch, lambda *_, **__: str(path))
     plain = keras.applications.EfficientNetB0(
         input_shape=(64, 64, 3), include_top=False, weights="imagenet", pooling="avg"
     )

@@ -25,7 +25,7 @@ class Recorder(keras.optimizers.SGD):
     """Changes nothing and remembers the gradients."""
 
     def apply_gradients(self, grads_and_vars, **options):
-        self.recorded = {variable.name: gradient for gradient, variable in grads_and_vars}
+        self.recorded = {id(variable): gradient for gradient, variable in grads_and_vars}
         return self.iterations.assign_add(1)
 
 
@@ -65,7 +65,7 @@ def test_chunked_gradients_equal_those_of_a_single_tape(tasks, bank, photo):
     expected = single_tape_gradients(model, views)
     variables = [*model.backbone.trainable_variables, *model.heads.trainable_variables]
     for variable, gradient in zip(variables, expected, strict=True):
-        ours = model.optimizer.recorded[variable.name]
+        ours = model.optimizer.recorded[id(variable)]
         error = tf.norm(ours - gradient) / (tf.norm(gradient) + 1e-12)
         assert error < 1e-4, variable.name
 
@@ -110,9 +110,9 @@ def test_frozen_batch_norm_stays_to_the_last_bit(model):
     model.train_on_batch(random_views())
     for old, new in zip(before, norm.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    trainable = {variable.name for variable in model.backbone.trainable_variables}
-    assert "Conv1/kernel:0" in trainable
-    assert not trainable & {weight.name for weight in norm.weights}
+    trainable = {id(variable) for variable in model.backbone.trainable_variables}
+    assert id(model.backbone.get_layer("Conv1").kernel) in trainable
+    assert not trainable & {id(weight) for weight in norm.weights}
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_mixed_precision_computes_in_half_and_trains_in_full(precision):
     keras.utils.set_random_seed(0)
     backbone = build_backbone(input_size=32, width=0.35, precision=precision)
     assert backbone.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
-    assert {weight.dtype for weight in backbone.weights} == {tf.float32}
+    assert {weight.numpy().dtype.name for weight in backbone.weights} == {"float32"}
     assert keras.mixed_precision.global_policy().name == "float32"
     model = build_pretext_model(backbone, get_bank("paper"), ("ranking",), chunk_size=58)
     optimizer = pretext_optimizer(PretrainConfig(precision=precision, learning_rate=1e-3))

@@ -7,6 +7,7 @@ import pytest
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.weights import read_side_car
+from tests.keras_files import save_weights_as_keras_2
 
 
 def idealo_model(bins=10, width=1.0):
@@ -15,7 +16,7 @@ def idealo_model(bins=10, width=1.0):
     )
     x = keras.layers.Dropout(0.75)(base.output)
     x = keras.layers.Dense(units=bins, activation="softmax")(x)
-    return keras.Model(base.inputs, x)
+    return keras.Model(base.input, x)
 
 
 @pytest.mark.parametrize("width", [1.0, 0.25])
@@ -23,7 +24,7 @@ def test_a_file_of_idealo_loads_by_its_path_and_predicts_the_same(tmp_path, widt
     keras.layers.Dense(3)  # so that the number in the name of idealo's own layer is another one
     theirs = idealo_model(width=width)
     path = tmp_path / "weights_mobilenet_aesthetic_0.07.hdf5"
-    theirs.save_weights(path)
+    save_weights_as_keras_2(theirs, path)
     side_car = read_side_car(path, "nima")
     assert side_car.network.backbone == "MobileNet"
     assert (side_car.network.width, side_car.network.fit) == (width, "squash")
@@ -35,7 +36,7 @@ def test_a_file_of_idealo_loads_by_its_path_and_predicts_the_same(tmp_path, widt
 
 def test_other_files_without_a_side_car_are_refused_as_before(tmp_path):
     base = keras.applications.MobileNet(input_shape=(32, 32, 3), weights=None, include_top=False)
-    base.save_weights(tmp_path / "backbone.h5")
+    save_weights_as_keras_2(base, tmp_path / "backbone.h5")
     with pytest.raises(InputError, match="Expected the side-car backbone.json"):
         load_model(tmp_path / "backbone.h5")
     (tmp_path / "text.hdf5").write_text("no weights")

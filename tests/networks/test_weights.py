@@ -17,6 +17,7 @@ from nima_pretrain.networks.weights import (
     read_side_car,
     save_weights,
 )
+from tests.keras_files import save_model_as_keras_2
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
@@ -176,7 +177,6 @@ def test_what_is_frozen_changes_nothing_in_the_file(backbone, tmp_path):
 
 def test_whole_models_are_refused(backbone, tmp_path):
     path = tmp_path / "whole.h5"
-    with pytest.warns(UserWarning, match="saving your model as an HDF5 file"):
-        keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+    save_model_as_keras_2(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
     with pytest.raises(InputError, match="weights alone, it holds a whole model"):
         load_base_weights(backbone, str(path), NETWORK)

@@ -67,10 +67,7 @@ def command(*arguments):
 
 
 def run(*arguments, **options):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        command(*arguments), capture_output=True, check=False, env=environment, **options
-    )
+    return subprocess.run(command(*arguments), capture_output=True, check=False, **options)
 
 
 def table_of(file):

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.gradients import loss_scale
 from nima_pretrain.networks import load_model
 from nima_pretrain.training.callbacks import KeepBest
 from nima_pretrain.training.checkpoint import (
@@ -198,7 +199,7 @@ def test_a_checkpoint_holds_weights_optimizer_rate_and_metrics(tmp_path):
     for first, second in zip(model.optimizer.variables, other.optimizer.variables, strict=True):
         np.testing.assert_array_equal(first, second)
     for fitted in (model, other):
-        fitted.fit(x, y[:, :2], verbose=0)
+        fitted.fit(x, y[:, :2], verbose=0, shuffle=False)
     for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -214,7 +215,7 @@ def test_a_checkpoint_holds_the_loss_scale_of_mixed_precision(tmp_path):
     save_checkpoint(tmp_path / "c.npz", scaled(64), Position(), {})
     other = scaled(2)
     load_checkpoint(tmp_path / "c.npz").restore(other)
-    assert float(other.optimizer.loss_scale) == 64
+    assert float(loss_scale(other.optimizer)) == 64
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.distortions import DistortionBank
+from nima_pretrain.gradients import apply_gradients, loss_scale
 from nima_pretrain.layers import BackboneOnViews, PairDifferences
 from nima_pretrain.networks.chunks import (
     Chunks,
@@ -58,29 +59,28 @@ class PretextModel(keras.Model):
         predicted = self.heads(inputs if len(inputs) > 1 else features, training=False)
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
 
+    def compile(self, optimizer: keras.optimizers.Optimizer, **options: Any) -> None:
+        """Compiles, with an optimiser alone; it trains what is trainable now."""
+        super().compile(optimizer, **options)
+        self.optimizer.build(self.trainable_variables)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Makes one step of the optimiser with the gradient of the whole batch."""
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         images = _without_view_axis(views)
         chunks = self._chunks(images, step=self.optimizer.iterations)
         features = self._features(views, images, chunks, training=True)
+        backbone, heads = self.backbone.trainable_variables, self.heads.trainable_variables
         with tf.GradientTape() as tape:
             tape.watch(features)
             loss = self._loss(views, features, training=True)
-        heads = self.heads.trainable_variables
-        by_features, by_heads = tape.gradient(loss, (features, heads))
-        backbone = self.backbone.trainable_variables
+            scaled = loss_scale(self.optimizer) * loss
+        by_features, by_heads = tape.gradient(scaled, (features, heads))
+        by_backbone = []
         if backbone:
             flat = tf.reshape(by_features, (-1, features.shape[-1]))  # (B * V, F)
-            by_backbone = self._pull_back(images, chunks, flat)
-        else:
-            by_backbone = []
-        pairs = zip([*by_backbone, *by_heads], [*backbone, *heads], strict=True)
-        if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
-            # Every replica has the gradient of the whole batch already.
-            self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
-        else:
-            self.optimizer.apply_gradients(pairs)
+            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, flat, self.xla)
+        apply_gradients(self.optimizer, [*by_backbone, *by_heads], [*backbone, *heads])
         return self._results(loss)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -101,17 +101,6 @@ class PretextModel(keras.Model):
         flat = features_in_chunks(self.backbone, images, chunks, training, self.xla)
         num_views, num_features = views.shape[1], self.backbone.output_shape[-1]
         return tf.reshape(flat, (-1, num_views, num_features))  # (B, V, F)
-
-    def _pull_back(
-        self, images: tf.Tensor, chunks: Chunks, gradients: tf.Tensor
-    ) -> list[tf.Tensor]:
-        optimizer = self.optimizer
-        if not isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
-            return pull_back_in_chunks(self.backbone, images, chunks, gradients, self.xla)
-        # Small gradients would vanish in float16. The heads are float32 and need no scale.
-        gradients *= optimizer.get_scaled_loss(tf.constant(1.0))
-        pulled = pull_back_in_chunks(self.backbone, images, chunks, gradients, self.xla)
-        return optimizer.get_unscaled_gradients(pulled)
 
     def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
         names = [layer.name for layer in self.layers]
@@ -168,7 +157,8 @@ def build_pretext_model(
         name: TASKS[name](bank, dropout, temperature, margin, seed).attach(*inputs)
         for name in tasks
     }
-    heads = keras.Model(inputs, predictions, name="heads")
+    # Keras 3 wants to be called with what it was made of: a list or a tensor.
+    heads = keras.Model(inputs if len(inputs) > 1 else inputs[0], predictions, name="heads")
     outputs = heads(given if len(given) > 1 else given[0])
     return PretextModel(views, outputs, chunk_size=chunk_size, seed=seed, xla=xla, name="pretext")
 

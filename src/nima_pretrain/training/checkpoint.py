@@ -228,8 +228,8 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
 def _variables(model: keras.Model) -> list[Any]:
     """All variables that the rest of a training depends on, in an order that does not change."""
-    if hasattr(model, "compiled_loss") and not model.metrics:
-        # Keras 2 makes the running loss when it sees the first batch; Keras 3 has it by then.
+    if not model.metrics:
+        # Keras 2 makes the running loss when it sees the first batch; Keras 3 has it by now.
         model.compiled_loss.build(model.output)
     state = state_of(model.optimizer, model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]

@@ -369,6 +369,7 @@ class _Fit:
                     epochs=epochs,
                     verbose=0,
                     callbacks=callbacks,
+                    shuffle=False,
                 )
 
         fit_what_is_left(start, epochs, self.training.steps, fit)

@@ -1,4 +1,7 @@
-"""Optimisers as the paper uses them; the only module that knows tensorflow-addons.
+"""Optimisers as the paper uses them, of Keras 2 and 3.
+
+No other module knows that a rate for each part of a network is a matter of tensorflow-addons in
+Keras 2 and of Keras itself in Keras 3.
 
 Weight decay is added to the gradient, as PyTorch's RMSprop and Adam do it, with which the paper
 trained. Keras' own `weight_decay` is a different thing: it shrinks the weights beside the update,
@@ -6,39 +9,37 @@ here by a factor of ten thousand less.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from nima_pretrain.config import FinetuneConfig, PretrainConfig
 
+_OF_KERAS_3 = hasattr(keras.optimizers, "MultiOptimizer")
 
-class _AddsDecayToGradient:
+
+class _DecayInGradient:
     """Mixed into a Keras optimiser: every gradient g of a variable v becomes g + decay * v."""
 
     l2_decay = 0.0
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]], **options: Any) -> Any:
-        decayed = [
-            (gradient + self.l2_decay * variable, variable)
-            for gradient, variable in grads_and_vars
-            if gradient is not None
-        ]
-        return super().apply_gradients(decayed, **options)  # type: ignore[misc]
+    def update_step(self, gradient: Any, variable: Any, *rate: Any) -> None:
+        # Keras 3 gives the learning rate, too.
+        super().update_step(gradient + self.l2_decay * variable, variable, *rate)  # type: ignore[misc]
 
 
-class _RMSprop(_AddsDecayToGradient, keras.optimizers.RMSprop):
-    pass
+class DecayingRMSprop(_DecayInGradient, keras.optimizers.RMSprop):
+    """RMSProp with weight decay."""
 
 
-class _Adam(_AddsDecayToGradient, keras.optimizers.Adam):
-    pass
+class DecayingAdam(_DecayInGradient, keras.optimizers.Adam):
+    """Adam with weight decay, not AdamW."""
 
 
 def pretext_optimizer(config: PretrainConfig) -> keras.optimizers.Optimizer:
     """Returns RMSProp with the config's decay, momentum, weight decay and learning rate."""
-    optimizer = _RMSprop(config.learning_rate, rho=config.rho, momentum=config.momentum)
+    optimizer = DecayingRMSprop(config.learning_rate, rho=config.rho, momentum=config.momentum)
     optimizer.l2_decay = config.weight_decay
     if config.precision == "mixed_float16":
         return keras.mixed_precision.LossScaleOptimizer(optimizer)
@@ -55,16 +56,17 @@ def backbone_and_head_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Returns two Adams with rates of their own, one for the layers of each part."""
     head_rate = config.free_head_learning_rate or config.head_learning_rate
+    of_backbone = _adam(config.backbone_learning_rate, config.weight_decay)
+    of_head = _adam(head_rate, config.weight_decay)
+    if _OF_KERAS_3:
+        paths = [variable.path for layer in backbone for variable in layer.variables]
+        by_path = dict.fromkeys(paths, of_backbone)
+        return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_head, by_path))
     with warnings.catch_warnings():
         # The addons announce their end at every import.
         warnings.simplefilter("ignore")
         from tensorflow_addons.optimizers import MultiOptimizer
-    return MultiOptimizer(
-        [
-            (_adam(config.backbone_learning_rate, config.weight_decay), backbone),
-            (_adam(head_rate, config.weight_decay), head),
-        ]
-    )
+    return MultiOptimizer([(of_backbone, backbone), (of_head, head)])
 
 
 def learning_rates(optimizer: keras.optimizers.Optimizer) -> list[float]:
@@ -96,9 +98,16 @@ def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> l
         optimizer: it is built where it is not yet.
         trained: the variables that it trains.
     """
+    if _OF_KERAS_3:
+        if not optimizer.built:
+            optimizer.build(trained)
+        return optimizer.variables
     state = []
-    for part, names in _parts_and_names(optimizer):
-        part.build([variable for variable in trained if names is None or variable.name in names])
+    names = [variable.name for variable in trained]
+    specs = getattr(optimizer, "optimizer_specs", [{"optimizer": optimizer, "weights": names}])
+    for spec in specs:
+        part = spec["optimizer"]
+        part.build([variable for variable in trained if variable.name in spec["weights"]])
         state += [*part.variables, part.learning_rate]
     if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
         # The current scale moves too, and Keras 2 shows it as a tensor only.
@@ -107,20 +116,13 @@ def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> l
 
 
 def _adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimizer:
-    optimizer = _Adam(learning_rate)
+    optimizer = DecayingAdam(learning_rate)
     optimizer.l2_decay = weight_decay
     return optimizer
 
 
 def _parts(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    return [part for part, _ in _parts_and_names(optimizer)]
-
-
-def _parts_and_names(
-    optimizer: keras.optimizers.Optimizer,
-) -> list[tuple[keras.optimizers.Optimizer, list[str] | None]]:
-    """The optimisers of a `MultiOptimizer` with the names of their variables; or the one, alone."""
-    specs = getattr(optimizer, "optimizer_specs", None)
-    return (
-        [(spec["optimizer"], spec["weights"]) for spec in specs] if specs else [(optimizer, None)]
-    )
+    """The optimisers of a `MultiOptimizer`, of Keras 3 or of the addons; or the one, alone."""
+    if hasattr(optimizer, "optimizer_specs"):
+        return [spec["optimizer"] for spec in optimizer.optimizer_specs]
+    return getattr(optimizer, "optimizers", [optimizer])

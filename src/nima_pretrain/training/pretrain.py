@@ -199,7 +199,13 @@ class _Pretraining:
         if not start.epoch:
             save = self._save_checkpoints(start, best, checkpoint)
             remaining = steps - start.step
-            self.model.fit(training.dataset, steps_per_epoch=remaining, verbose=0, callbacks=[save])
+            self.model.fit(
+                training.dataset,
+                steps_per_epoch=remaining,
+                verbose=0,
+                callbacks=[save],
+                shuffle=False,
+            )
             start = save.position
         self.model.backbone.trainable = True
         if self.config.batch_norm == "frozen":
@@ -239,6 +245,7 @@ class _Pretraining:
                 epochs=epochs,
                 verbose=0,
                 callbacks=callbacks,
+                shuffle=False,
             )
 
         fit_what_is_left(start, config.epochs, training.steps, fit)
