@@ -6,6 +6,10 @@ import tensorflow as tf
 
 from nima_pretrain.config import NetworkConfig
 
+# How many photos go through the layers at once where nothing is compiled. Keras 3 keeps what every
+# layer has computed until the last one is done: 75 MB a photo for MobileNetV2 at 224 px.
+_LAYER_BY_LAYER = 4
+
 
 class PhotoModel:
     """What a model says of batches of photos, (B, n) float32, for any B.
@@ -31,5 +35,7 @@ class PhotoModel:
     def __call__(self, photos: np.ndarray) -> np.ndarray:
         if self._is_first:
             self._is_first = False
-            return self.model(photos, training=False).numpy()
+            few = range(0, len(photos), _LAYER_BY_LAYER)
+            parts = [photos[start : start + _LAYER_BY_LAYER] for start in few]
+            return np.concatenate([self.model(part, training=False).numpy() for part in parts])
         return self._compiled(photos).numpy()
