@@ -15,7 +15,7 @@ FLOORS = (
     {"errors", "files", "config", "startup", "progress"},
     {"distortions"},
     {"data"},
-    {"losses", "layers", "tasks", "metrics", "gradients", "side_car"},
+    {"losses", "layers", "loss_layers", "tasks", "metrics", "gradients", "side_car"},
     {"networks"},
     {"scoring", "score_files", "significance", "checking", "figures", "report", "contact_sheet"},
     {"prediction", "reference_scores"},

@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+# The metric of each kind of pretraining, and what people call it.
+_ACCURACIES = {
+    "ordered_pairs": "pairs in order",
+    "rotation_accuracy": "rotations named",
+    "partner_accuracy": "partners found",
+}
+
 
 @cache
 def console() -> Any:
@@ -40,18 +47,19 @@ def print_pretraining(results: dict[str, Any]) -> None:
     """Prints what `training.pretrain` returned."""
     columns = {"validation": "val_", "test": ""}
     metrics = {"validation": results["metrics"], "test": results.get("test", {})}
+    accuracy = next(name for name in _ACCURACIES if f"val_{name}" in results["metrics"])
     rows = [
         [
             part,
             str(results["photos"][part]),
             _number(metrics[part].get(f"{prefix}loss")),
-            _number(metrics[part].get(f"{prefix}ordered_pairs")),
+            _number(metrics[part].get(prefix + accuracy)),
         ]
         for part, prefix in columns.items()
     ]
     print_table(
         f"Pretraining, epoch {results['best_epoch']} of {results['epochs']}",
-        ["photos", "number", "loss", "pairs in order"],
+        ["photos", "number", "loss", _ACCURACIES[accuracy]],
         rows,
     )
 

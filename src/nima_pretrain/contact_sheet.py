@@ -1,5 +1,7 @@
 """Pictures for people: what the views of a photo look like."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -47,6 +49,27 @@ def contact_sheet(views: np.ndarray, bank: DistortionBank) -> Image.Image:
             tile = Image.fromarray(views[index]).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
             sheet.paste(tile, (left, top))
             draw.text((left + _TILE / 2, top + _TILE + 2), caption, "#333", _font(13), anchor="ma")
+    return sheet
+
+
+def view_rows(photos: np.ndarray, names: Sequence[str]) -> Image.Image:
+    """Returns a picture of some photos' views: a row a photo, a column a view.
+
+    Args:
+        photos: (B, V, S, S, 3) uint8 RGB.
+        names: of the views.
+    """
+    num_rows, num_columns = photos.shape[:2]
+    width = num_columns * (_TILE + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, _HEADER + num_rows * (_TILE + _GAP)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, name in enumerate(names):
+        left = _GAP + column * (_TILE + _GAP)
+        caption = name.replace("_", " ")
+        draw.text((left + _TILE / 2, _HEADER / 2), caption, "#333", _font(13), anchor="mm")
+        for row, views in enumerate(photos):
+            tile = Image.fromarray(views[column]).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (left, _HEADER + row * (_TILE + _GAP)))
     return sheet
 
 

@@ -1,18 +1,11 @@
-"""Layers of the pretext model: a backbone over a view axis, and the loss of each task.
-
-A loss layer is an endpoint: it takes predictions, adds the balanced loss with `add_loss`, keeps
-running means of what a person wants to see, and returns the predictions unchanged. The targets are
-constants of the bank, so no labels enter the model.
-"""
+"""Layers of the models: a backbone over a view axis, dropout that repeats, differences of views."""
 
 import zlib
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from nima_pretrain import losses
 from nima_pretrain.distortions import DistortionBank, get_bank
 
 
@@ -126,82 +119,3 @@ class PairDifferences(keras.layers.Layer):
         config = super().get_config()
         config.pop("dtype")
         return {**config, "bank": self.bank.name}
-
-
-class _PretextLoss(keras.layers.Layer):
-    """What the loss layers share: bank, temperature, and a running mean of the raw loss."""
-
-    def __init__(
-        self, bank: DistortionBank | str, temperature: float = 50.0, **options: Any
-    ) -> None:
-        super().__init__(dtype="float32", **options)
-        self.bank = get_bank(bank) if isinstance(bank, str) else bank
-        self.temperature = temperature
-        self.raw_loss = keras.metrics.Mean(name=f"{self.name}_raw")
-        self.balanced_loss = keras.metrics.Mean(name=f"{self.name}_balanced")
-
-    def add(self, loss: tf.Tensor) -> None:
-        """Adds a raw loss, balanced, to what the model minimises."""
-        balanced = losses.balanced(loss, self.temperature)
-        self.add_loss(balanced)
-        self.report(self.raw_loss, loss)
-        self.report(self.balanced_loss, balanced)
-
-    def report(self, metric: keras.metrics.Mean, value: tf.Tensor, *weights: tf.Tensor) -> None:
-        """Adds to a running mean; not while the model is only being put together."""
-        # Under a distribution strategy that happens outside of any replica.
-        if not tf.distribute.in_cross_replica_context():
-            metric.update_state(value, *weights)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "bank": self.bank.name, "temperature": self.temperature}
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class RankingLoss(_PretextLoss):
-    """The ranking endpoint: scores (B, V) -> the same; see `losses.ranking`."""
-
-    def __init__(
-        self,
-        bank: DistortionBank | str,
-        temperature: float = 50.0,
-        margin: float = 0.2,
-        **options: Any,
-    ) -> None:
-        super().__init__(bank, temperature, **options)
-        self.margin = margin
-        self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
-
-    def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.ranking(scores, self.bank, self.margin, differences))
-        better = tf.gather(scores, self.bank.pairs.better, axis=1)
-        worse = tf.gather(scores, self.bank.pairs.worse, axis=1)
-        weights = losses.differing(differences, np.arange(len(self.bank.pairs.better)))
-        ordered = tf.cast(better > worse, tf.float32)
-        self.report(self.ordered_pairs, ordered, tf.broadcast_to(weights, tf.shape(ordered)))
-        return scores
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "margin": self.margin}
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class ClassificationLoss(_PretextLoss):
-    """The classification endpoint: a dict of logits -> the same; see `losses.classification`."""
-
-    def call(
-        self, logits: dict[str, tf.Tensor], differences: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        self.add(losses.classification(logits, self.bank, differences))
-        return logits
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class RegressionLoss(_PretextLoss):
-    """The regression endpoint: levels (B, V, D) -> the same; see `losses.regression`."""
-
-    def call(self, levels: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.regression(levels, self.bank, differences))
-        return levels

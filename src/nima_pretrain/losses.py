@@ -1,7 +1,8 @@
 """The losses, one equation each: tensors in, a scalar out, in float32.
 
-Pretext losses are raw: summed over the terms of a photo and averaged over the photos. `balanced`
-makes them comparable. Sections and equations are those of Pfister, Kobs and Hotho (2021).
+Those of distorted views are raw: summed over the terms of a photo and averaged over the photos;
+`balanced` makes them comparable. Where no other source is named, it is Pfister, Kobs and Hotho
+(2021).
 """
 
 import numpy as np
@@ -88,6 +89,110 @@ def regression(
     return _sum_over_terms_mean_over_photos(terms)
 
 
+def cross_photo_ranking(
+    scores: tf.Tensor,
+    bank: DistortionBank,
+    margin: float = 0.2,
+    differences: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Returns the margin loss over all ordered pairs of views of *different* photos.
+
+    max(0, f_b(worse) - f_a(better) + m), summed over the bank's pairs, averaged over all ordered
+    pairs of photos a != b: more of a distortion in one photo is to score below less of it in any
+    other. The paper names the idea in its conclusion, without an equation. On the scale of
+    `ranking`: equal scores give 500 m on the paper bank. One photo alone gives 0.
+
+    Takes B^2 P numbers at once: 32,000 for 8 photos, nothing beside their views.
+
+    Args:
+        scores: (B, V) floats, the aesthetic score f of every view.
+        bank: says which views are ranked.
+        margin: m, on the scale of the scores.
+        differences: (B, P) from `layers.PairDifferences`; a pair counts where its views differ in
+            both photos. None keeps all pairs.
+    """
+    scores = tf.cast(scores, tf.float32)
+    better = tf.gather(scores, bank.pairs.better, axis=1)[:, None]  # (B, 1, P) of photo a
+    worse = tf.gather(scores, bank.pairs.worse, axis=1)[None]  # (1, B, P) of photo b
+    terms = tf.maximum(0.0, worse - better + margin)  # (B, B, P)
+    if differences is not None:
+        differs = differing(differences, np.arange(len(bank.pairs.better)))  # (B, P)
+        terms *= differs[:, None] * differs[None]
+    return _mean_over_pairs_of_photos(tf.reduce_sum(terms, axis=2))
+
+
+def level_consistency(
+    scores: tf.Tensor, bank: DistortionBank, differences: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Returns how far the scores of different photos are apart at the same distortion and level.
+
+    (f_a(view) - f_b(view))^2, summed over the distorted views, averaged over all pairs of photos
+    a != b. The paper names the idea in its conclusion, without an equation. One photo alone gives
+    0; at most it is the number of distorted views, 171 for the paper bank.
+
+    Takes B^2 N numbers at once, for N distorted views.
+
+    Args:
+        scores: (B, V) floats, the aesthetic score f of every view.
+        bank: says which views are distorted.
+        differences: (B, P) from `layers.PairDifferences`; a view counts where it differs from its
+            reference in both photos. None keeps all views.
+    """
+    views, pairs = bank.distorted_views
+    of_view = tf.gather(tf.cast(scores, tf.float32), views, axis=1)  # (B, N)
+    terms = tf.square(of_view[:, None] - of_view[None])  # (B, B, N)
+    if differences is not None:
+        differs = differing(differences, pairs)  # (B, N)
+        terms *= differs[:, None] * differs[None]
+    return _mean_over_pairs_of_photos(tf.reduce_sum(terms, axis=2))
+
+
+def rotation(logits: tf.Tensor) -> tf.Tensor:
+    """Returns the cross-entropy of naming the rotation, averaged over all views.
+
+    Gidaris, Singh and Komodakis (2018), equation 3. Uniform predictions give log 4.
+
+    Args:
+        logits: (B, R, R) floats before the softmax; view r was turned by r steps.
+    """
+    logits = tf.cast(logits, tf.float32)
+    turns = tf.broadcast_to(tf.range(tf.shape(logits)[1]), tf.shape(logits)[:2])  # (B, R)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(turns, logits))
+
+
+def nt_xent(projections: tf.Tensor, temperature: float = 0.5) -> tf.Tensor:
+    """Returns the normalised, temperature-scaled cross-entropy of finding a view's partner.
+
+    Chen, Kornblith, Norouzi and Hinton (2020), equation 1: each of the 2 B views has its partner to
+    be found among the 2 B - 1 others by cosine similarity; averaged over the views.
+
+    Args:
+        projections: (B, 2, d) floats, of the two views of every photo.
+        temperature: what similarities are divided by.
+    """
+    similarities = view_similarities(projections) / temperature
+    partners = partners_of(projections)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(partners, similarities))
+
+
+def view_similarities(projections: tf.Tensor) -> tf.Tensor:
+    """Returns cosine similarities (2 B, 2 B) of all views, first views first, -1e9 with itself.
+
+    Args:
+        projections: (B, 2, d) floats.
+    """
+    views = tf.concat(tf.unstack(tf.cast(projections, tf.float32), axis=1), axis=0)  # (2 B, d)
+    views = tf.math.l2_normalize(views, axis=1)
+    similarities = tf.matmul(views, views, transpose_b=True)
+    return tf.linalg.set_diag(similarities, tf.fill(tf.shape(similarities)[:1], -1e9))
+
+
+def partners_of(projections: tf.Tensor) -> tf.Tensor:
+    """Returns where each view's partner stands, (2 B,) int32, in the order of the similarities."""
+    num_photos = tf.shape(projections)[0]
+    return tf.concat([tf.range(num_photos) + num_photos, tf.range(num_photos)], axis=0)
+
+
 def balanced(loss: tf.Tensor, temperature: float = 50.0) -> tf.Tensor:
     """Returns h(L) = exp(L / T), which gives harder tasks larger gradients.
 
@@ -125,6 +230,14 @@ def differing(differences: tf.Tensor | None, pairs: np.ndarray) -> tf.Tensor:
         return tf.constant(1.0)
     differs = tf.gather(differences, np.maximum(pairs, 0), axis=1) >= VOID_GREY_LEVELS
     return tf.cast(differs | (pairs < 0), tf.float32)
+
+
+def _mean_over_pairs_of_photos(terms: tf.Tensor) -> tf.Tensor:
+    """The mean of what is not on the diagonal of (B, B)."""
+    num_photos = tf.shape(terms)[0]
+    others = terms * (1 - tf.eye(num_photos))
+    num_pairs = num_photos * (num_photos - 1)
+    return tf.reduce_sum(others) / tf.cast(tf.maximum(num_pairs, 1), tf.float32)
 
 
 def _sum_over_terms_mean_over_photos(terms: tf.Tensor) -> tf.Tensor:

@@ -113,11 +113,18 @@ def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, messa
     ("changes", "message"),
     [
         (["baseline=other"], "expected the baseline to be one of scratch, received other"),
-        (['starts={"a": {"tasks": "ranking", "weights": "none"}}'], "either tasks or weights"),
+        (['starts={"a": {"tasks": "ranking", "weights": "none"}}'], "needs one of tasks, task"),
         (['starts={"a/b": {"weights": "none"}}'], "should match pattern"),
         (["shares=[0]"], "greater than 0"),
         (["photos=null", 'starts={"scratch": {"tasks": "ranking"}}'], "need photos"),
-        (["finetune.width=0.5"], "both stages need the same network"),
+        (
+            ["finetune.width=0.5", 'starts={"scratch": {"tasks": "ranking", "weights": null}}'],
+            "all stages need the same network",
+        ),
+        (
+            ["rotnet.width=0.5", 'starts={"scratch": {"task": "rotnet", "weights": null}}'],
+            "all stages need the same network",
+        ),
     ],
 )
 def test_configs_that_do_not_fit_together_are_refused(content, tmp_path, changes, message):

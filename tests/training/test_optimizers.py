@@ -10,9 +10,9 @@ from nima_pretrain.training.optimizers import (
     backbone_and_head_optimizer,
     head_optimizer,
     learning_rates,
-    pretext_optimizer,
     scale_learning_rates,
 )
+from nima_pretrain.training.pretexts import pretext_of
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 START = np.array([1.0, -2.0, 0.5], np.float32)
@@ -33,7 +33,7 @@ def test_pretext_optimizer_is_rmsprop_with_decay_in_the_gradient():
         square = 0.9 * square + 0.1 * gradient**2
         momentum = 0.9 * momentum + gradient / np.sqrt(square)
         value = value - 1e-2 * momentum
-    np.testing.assert_allclose(steps(pretext_optimizer(config)), value, rtol=1e-4)
+    np.testing.assert_allclose(steps(pretext_of(config).optimizer()), value, rtol=1e-4)
 
 
 def test_head_optimizer_is_adam_with_decay_in_the_gradient():

@@ -26,9 +26,10 @@ from nima_pretrain.cli.options import (
     start_tensorflow,
 )
 from nima_pretrain.config import (
+    PRETEXT_CONFIGS,
     AnyConfig,
+    AnyPretextConfig,
     FinetuneConfig,
-    PretrainConfig,
     ReproduceConfig,
     TrainConfig,
     load_config,
@@ -41,6 +42,7 @@ from nima_pretrain.console import (
     print_results,
 )
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import read_json
 
 
 def train(
@@ -134,6 +136,14 @@ def train(
 def pretrain(
     photos: Annotated[Path, typer.Argument(help="Folder of photos, searched recursively.")],
     run: Run,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(PRETEXT_CONFIGS),
+            help="Rank (and name, or measure) distortions; name rotations; find the other view. "
+            "Default: distortions, or that of the run that is resumed.",
+        ),
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
     base_weights: BaseWeights = "imagenet",
@@ -143,9 +153,12 @@ def pretrain(
     overwrite: Overwrite = False,
     resume: Resume = False,
 ) -> None:
-    """Learn from photos without labels: rank distorted versions, name or measure the distortion."""
+    """Learn from photos without labels: rank distorted versions, name or measure the distortion.
+
+    RotNet and SimCLR are there to compare with.
+    """
     _check_not_both(resume, overwrite)
-    before, resolved = _configs(PretrainConfig, run, resume, config, set_ or ())
+    before, resolved = _configs(_pretext_config(task, run, resume), run, resume, config, set_ or ())
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
     from nima_pretrain.training import pretrain as stage
@@ -232,6 +245,18 @@ def reproduce(
     print_results(results, resolved.baseline)
     for name in ("results.json", "results.md", "report.html"):
         print(run / name)
+
+
+def _pretext_config(task: str | None, run: Path, resume: bool) -> type[AnyPretextConfig]:
+    if resume and (run / "config.json").is_file():
+        of_run = read_json(run / "config.json", "config").get("task", "distortions")
+        if task not in (None, of_run):
+            raise InputError(f"The run {run} was begun with --task {of_run}, received {task}.")
+        task = of_run
+    task = task or "distortions"
+    if task not in PRETEXT_CONFIGS:
+        raise InputError(f"Expected --task {', '.join(PRETEXT_CONFIGS)}, received {task!r}.")
+    return PRETEXT_CONFIGS[task]
 
 
 def _check_not_both(resume: bool, overwrite: bool) -> None:

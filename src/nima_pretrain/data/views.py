@@ -17,7 +17,7 @@ import numpy as np
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import load_photo
-from nima_pretrain.distortions import DistortionBank, get_bank
+from nima_pretrain.distortions import Views
 from nima_pretrain.distortions.geometry import Fit
 from nima_pretrain.distortions.technical import use_one_thread
 from nima_pretrain.errors import InputError
@@ -30,7 +30,7 @@ class Job(NamedTuple):
     """One photo to render: everything that its pixels depend on."""
 
     path: Path
-    bank: str
+    views: Views
     size: int
     fit: Fit
     seed: tuple[int, ...]
@@ -42,7 +42,7 @@ def render_job(job: Job) -> np.ndarray:
     Raises:
         PhotoError: the photo cannot be decoded.
     """
-    return get_bank(job.bank).render(load_photo(job.path), job.size, job.seed, job.fit)
+    return job.views.render(load_photo(job.path), job.size, job.seed, job.fit)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ViewBatches:
         root: folder that the names are relative to.
         names: the photos. A photo's views depend on its name, the seed and the epoch, and on
             nothing else.
-        bank: which views, in which order.
+        views: which, in which order.
         size: side of a view in pixels.
         fit: "letterbox" or "squash".
         photos_per_batch: B; the last batch of an epoch may be smaller.
@@ -66,7 +66,7 @@ class ViewBatches:
 
     root: Path
     names: Sequence[str]
-    bank: DistortionBank
+    views: Views
     size: int
     fit: Fit
     photos_per_batch: int
@@ -103,7 +103,7 @@ class ViewBatches:
             epoch = batch // self.batches_per_epoch if self.vary else 0
             for name in self._names_of(batch):
                 seed = (self.seed, epoch, _number_of(name))
-                yield Job(self.root / name, self.bank.name, self.size, self.fit, seed)
+                yield Job(self.root / name, self.views, self.size, self.fit, seed)
 
     def _names_of(self, batch: int) -> list[str]:
         """The photos of a batch, counted from the beginning of training."""
@@ -116,7 +116,7 @@ class ViewBatches:
 
     def _gather(self, views: Iterator[np.ndarray], num_photos: int) -> np.ndarray:
         """Puts photos into one array as they come; none is held twice for longer than that."""
-        shape = (num_photos, self.bank.num_views, self.size, self.size, 3)
+        shape = (num_photos, self.views.num_views, self.size, self.size, 3)
         batch = _empty_aligned(shape)
         for row in range(num_photos):
             batch[row] = next(views)

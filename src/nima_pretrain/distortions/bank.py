@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -173,6 +173,12 @@ class DistortionBank:
     def __repr__(self) -> str:
         return f"<DistortionBank {self.name!r}: {len(self)} distortions, {self.num_views} views>"
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """A bank goes to another process by its name: its filters are functions."""
+        from nima_pretrain.distortions.banks import get_bank
+
+        return get_bank, (self.name,)
+
     @property
     def num_views(self) -> int:
         return len(self.views)
@@ -227,6 +233,17 @@ class DistortionBank:
             ]
             terms[aspect] = ClassTerms(*np.array(sorted(rows), np.int32).reshape(-1, 3).T)
         return terms
+
+    @cached_property
+    def distorted_views(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distorted views, and each one's pair with its reference; (N,) int32 both."""
+        rows = [
+            (view, self._pair_of(series.reference, view))
+            for series in self.series
+            for view in series.views
+        ]
+        views, pairs = np.array(sorted(rows), np.int32).T
+        return views, pairs
 
     @cached_property
     def regression_terms(self) -> RegressionTerms:

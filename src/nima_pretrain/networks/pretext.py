@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nima_pretrain.distortions import DistortionBank
+from nima_pretrain.distortions import AugmentedPair, DistortionBank, Rotations, Views
 from nima_pretrain.gradients import apply_gradients, loss_scale
 from nima_pretrain.layers import BackboneOnViews, PairDifferences
 from nima_pretrain.networks.chunks import (
@@ -16,7 +16,7 @@ from nima_pretrain.networks.chunks import (
     pull_back_in_chunks,
     shuffled_chunks,
 )
-from nima_pretrain.tasks import TASKS
+from nima_pretrain.tasks import TASKS, Predictions, PretextTask, RotNet, SimCLR
 
 
 class PretextModel(keras.Model):
@@ -146,21 +146,67 @@ def build_pretext_model(
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise ValueError(f"Unknown tasks {unknown}. Known tasks: {', '.join(TASKS)}.")
+    chosen = [TASKS[name](bank, dropout, temperature, margin, seed) for name in tasks]
+    return assemble(backbone, bank, chosen, chunk_size, seed, xla)
+
+
+def build_rotnet(
+    backbone: keras.Model, chunk_size: int = 32, seed: int = 0, xla: bool = False
+) -> PretextModel:
+    """Returns a model from rotated photos (B, 4, S, S, 3) uint8 to {"rotnet": (B, 4, 4) logits}.
+
+    See `build_pretext_model` for the arguments.
+    """
+    return assemble(backbone, Rotations(), [RotNet()], chunk_size, seed, xla)
+
+
+def build_simclr(
+    backbone: keras.Model,
+    temperature: float = 0.5,
+    chunk_size: int = 32,
+    seed: int = 0,
+    xla: bool = False,
+) -> PretextModel:
+    """Returns a model from pairs of views (B, 2, S, S, 3) uint8 to {"simclr": (B, 2, 64)}.
+
+    Negatives are all other views of the batch, wherever they are computed: every replica of a
+    distribution strategy has the features of the whole batch.
+
+    Args:
+        backbone: see `build_pretext_model`, as for the others.
+        temperature: of the contrastive loss.
+        chunk_size: of the forward and backward passes; the loss sees the whole batch.
+        seed: see there.
+        xla: see there.
+    """
+    return assemble(backbone, AugmentedPair(), [SimCLR(temperature)], chunk_size, seed, xla)
+
+
+def assemble(
+    backbone: keras.Model,
+    views: Views,
+    tasks: Sequence[PretextTask],
+    chunk_size: int,
+    seed: int,
+    xla: bool,
+) -> PretextModel:
+    """Returns a backbone on views, followed by the heads of tasks; see `build_pretext_model`."""
     size, num_features = backbone.input_shape[1], backbone.output_shape[-1]
-    views = keras.Input((bank.num_views, size, size, 3), dtype="uint8", name="views")
-    inputs = [keras.Input((bank.num_views, num_features), name="features")]
-    given = [BackboneOnViews(backbone, name="backbone_on_views")(views)]
-    if bank.drops_void_terms:
-        inputs.append(keras.Input((len(bank.pairs.better),), name="differences"))
-        given.append(PairDifferences(bank, name="pair_differences")(views))
-    predictions = {
-        name: TASKS[name](bank, dropout, temperature, margin, seed).attach(*inputs)
-        for name in tasks
-    }
+    photos = keras.Input((views.num_views, size, size, 3), dtype="uint8", name="views")
+    features = keras.Input((views.num_views, num_features), name="features")
+    inputs, differences = [features], None
+    given = [BackboneOnViews(backbone, name="backbone_on_views")(photos)]
+    if isinstance(views, DistortionBank) and views.drops_void_terms:
+        differences = keras.Input((len(views.pairs.better),), name="differences")
+        inputs.append(differences)
+        given.append(PairDifferences(views, name="pair_differences")(photos))
+    predictions: Predictions = {}
+    for task in tasks:
+        predictions |= task.attach(features, differences, predictions)
     # Keras 3 wants to be called with what it was made of: a list or a tensor.
-    heads = keras.Model(inputs if len(inputs) > 1 else inputs[0], predictions, name="heads")
+    heads = keras.Model(inputs if len(inputs) > 1 else features, predictions, name="heads")
     outputs = heads(given if len(given) > 1 else given[0])
-    return PretextModel(views, outputs, chunk_size=chunk_size, seed=seed, xla=xla, name="pretext")
+    return PretextModel(photos, outputs, chunk_size=chunk_size, seed=seed, xla=xla, name="pretext")
 
 
 def _without_view_axis(views: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ from nima_pretrain.networks import idealo
 from nima_pretrain.networks.backbone import application, build_backbone
 from nima_pretrain.networks.h5 import finalize, load_layers, save_layers
 from nima_pretrain.networks.nima import build_nima
-from nima_pretrain.networks.pretext import build_pretext_model
+from nima_pretrain.networks.pretext import build_pretext_model, build_rotnet, build_simclr
 from nima_pretrain.side_car import (
     Kind,
     ScaleConfig,
@@ -28,6 +28,7 @@ from nima_pretrain.side_car import (
     sha256_of,
     side_car_path,
 )
+from nima_pretrain.tasks import RotNet, SimCLR
 
 __all__ = [
     "ScaleConfig",
@@ -90,6 +91,10 @@ def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
         if not side_car_path(path).is_file():
             load_weights(model, path, idealo.layer_names(path))
             return model
+    elif side_car.tasks == (RotNet.name,):
+        model = build_rotnet(backbone)
+    elif side_car.tasks == (SimCLR.name,):
+        model = build_simclr(backbone)
     else:
         bank = get_bank(side_car.bank or "paper")
         if side_car.view_names != bank.view_names:

@@ -13,7 +13,12 @@ import keras
 import pandas as pd
 from rich.console import Console
 
-from nima_pretrain.config import FinetuneConfig, PretrainConfig, RatingsConfig, ReproduceConfig
+from nima_pretrain.config import (
+    AnyPretextConfig,
+    FinetuneConfig,
+    RatingsConfig,
+    ReproduceConfig,
+)
 from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.ratings import Ratings, listed, parse_scale
 from nima_pretrain.data.split import PARTS, SplitFiles, read_file_list
@@ -113,8 +118,8 @@ def run_grid(
         InputError: data are not what they should be, or differ from those of a finished cell.
     """
     for name, start in config.starts.items():
-        if start.tasks:
-            stage = PretrainConfig(**{**config.pretrain.model_dump(), "tasks": start.tasks})
+        stage = config.pretext_of(start)
+        if stage:
             _pretrain(run / "starts" / name, config, stage, console)
     transfers = {name: load(data) for name, data in config.transfer.items()}
     by_name = {fold.name: fold for fold in folds}
@@ -134,7 +139,7 @@ def run_grid(
 
 
 def _pretrain(
-    folder: Path, config: ReproduceConfig, stage: PretrainConfig, console: Console | None
+    folder: Path, config: ReproduceConfig, stage: AnyPretextConfig, console: Console | None
 ) -> None:
     photos = config.photos
     assert photos is not None

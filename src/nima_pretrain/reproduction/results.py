@@ -148,7 +148,7 @@ def _learning_curves(grid: Grid) -> Any:
 
 
 def _seconds(grid: Grid) -> dict[str, float]:
-    starts = [name for name, start in grid.config.starts.items() if start.tasks]
+    starts = [name for name, start in grid.config.starts.items() if start.weights is None]
     return {
         "pretraining": sum(results_of(grid.run / "starts" / x)["seconds"] for x in starts),
         "fine-tuning": sum(results_of(cell.folder(grid.run))["seconds"] for cell in grid.cells),

@@ -61,6 +61,11 @@ def study(
             "Study the pretext.h5 or the nima.h5 that was trained with it."
         )
     names = _held_out(weights.parent / "photos.csv", photos, part, console)
+    if side_car.kind == "pretext" and "ranking" not in (side_car.tasks or ()):
+        raise InputError(
+            f"Expected weights that score photos, but {weights} was trained on "
+            f"{' and '.join(side_car.tasks or ())}. Fine-tune its backbone.h5, and study that."
+        )
     views_bank = get_bank(side_car.bank or bank)
     model = load_model(weights)
     with counting(console, "studying photos", len(names)) as show:

@@ -42,15 +42,19 @@ class LogLearningRates(keras.callbacks.Callback):
         logs |= {**dict(zip(self._names, rates, strict=True)), **dict.fromkeys(self._frozen, 0.0)}
 
 
-class DecayLearningRate(keras.callbacks.Callback):
-    """Multiplies the learning rates after every epoch."""
+class ScheduleLearningRate(keras.callbacks.Callback):
+    """Sets the learning rate at the beginning of every epoch.
 
-    def __init__(self, factor: float) -> None:
+    Args:
+        rate_of: gives the rate of an epoch, counted from 0.
+    """
+
+    def __init__(self, rate_of: Callable[[int], float]) -> None:
         super().__init__()
-        self._factor = factor
+        self._rate_of = rate_of
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        scale_learning_rates(self.model.optimizer, self._factor)
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        set_learning_rates(self.model.optimizer, [self._rate_of(epoch)])
 
 
 class DecayWithSteps(keras.callbacks.Callback):

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from nima_pretrain.config import FinetuneConfig, PretrainConfig
+from nima_pretrain.config import FinetuneConfig
 
 _OF_KERAS_3 = hasattr(keras.optimizers, "MultiOptimizer")
 
@@ -37,18 +37,47 @@ class DecayingAdam(_DecayInGradient, keras.optimizers.Adam):
     """Adam with weight decay, not AdamW."""
 
 
-def pretext_optimizer(config: PretrainConfig) -> keras.optimizers.Optimizer:
-    """Returns RMSProp with the config's decay, momentum, weight decay and learning rate."""
-    optimizer = DecayingRMSprop(config.learning_rate, rho=config.rho, momentum=config.momentum)
-    optimizer.l2_decay = config.weight_decay
-    if config.precision == "mixed_float16":
+class DecayingSGD(_DecayInGradient, keras.optimizers.SGD):
+    """Stochastic gradient descent with weight decay."""
+
+
+def rmsprop(
+    learning_rate: float, rho: float, momentum: float, weight_decay: float
+) -> keras.optimizers.Optimizer:
+    """Returns RMSProp; rho is its decay of squared gradients."""
+    optimizer = DecayingRMSprop(learning_rate, rho=rho, momentum=momentum)
+    optimizer.l2_decay = weight_decay
+    return optimizer
+
+
+def nesterov(
+    learning_rate: float, momentum: float, weight_decay: float
+) -> keras.optimizers.Optimizer:
+    """Returns stochastic gradient descent with Nesterov's momentum."""
+    optimizer = DecayingSGD(learning_rate, momentum=momentum, nesterov=momentum > 0)
+    optimizer.l2_decay = weight_decay
+    return optimizer
+
+
+def adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimizer:
+    """Returns Adam."""
+    optimizer = DecayingAdam(learning_rate)
+    optimizer.l2_decay = weight_decay
+    return optimizer
+
+
+def with_loss_scale(
+    optimizer: keras.optimizers.Optimizer, precision: str
+) -> keras.optimizers.Optimizer:
+    """Returns an optimiser for a network that computes in some precision."""
+    if precision == "mixed_float16":
         return keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
 
 
 def head_optimizer(config: FinetuneConfig) -> keras.optimizers.Optimizer:
     """Returns Adam for the head alone, while the backbone is frozen."""
-    return _adam(config.head_learning_rate, config.weight_decay)
+    return adam(config.head_learning_rate, config.weight_decay)
 
 
 def backbone_and_head_optimizer(
@@ -56,8 +85,8 @@ def backbone_and_head_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Returns two Adams with rates of their own, one for the layers of each part."""
     head_rate = config.free_head_learning_rate or config.head_learning_rate
-    of_backbone = _adam(config.backbone_learning_rate, config.weight_decay)
-    of_head = _adam(head_rate, config.weight_decay)
+    of_backbone = adam(config.backbone_learning_rate, config.weight_decay)
+    of_head = adam(head_rate, config.weight_decay)
     if _OF_KERAS_3:
         paths = [variable.path for layer in backbone for variable in layer.variables]
         by_path = dict.fromkeys(paths, of_backbone)
@@ -113,12 +142,6 @@ def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> l
         # The current scale moves too, and Keras 2 shows it as a tensor only.
         state += [optimizer._loss_scale._current_loss_scale, optimizer.dynamic_counter]
     return state
-
-
-def _adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimizer:
-    optimizer = DecayingAdam(learning_rate)
-    optimizer.l2_decay = weight_decay
-    return optimizer
 
 
 def _parts(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:

@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from nima_pretrain.config import PretrainConfig
-from nima_pretrain.contact_sheet import contact_sheet
+from nima_pretrain.config import AnyPretextConfig
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.scanning import Scan
 from nima_pretrain.data.split import (
@@ -25,18 +24,17 @@ from nima_pretrain.data.split import (
     write_photo_list,
 )
 from nima_pretrain.data.views import ViewBatches
-from nima_pretrain.distortions import get_bank
 from nima_pretrain.files import replacing, write_json
-from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
-from nima_pretrain.networks.pretext import PretextModel, build_pretext_model
+from nima_pretrain.networks.backbone import freeze_batch_norm
+from nima_pretrain.networks.pretext import PretextModel
 from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
 from nima_pretrain.prediction.explaining import levels_model, usual_levels
 from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
-    DecayLearningRate,
     KeepBest,
     LogLearningRates,
     Logs,
+    ScheduleLearningRate,
     log_files,
 )
 from nima_pretrain.training.checkpoint import (
@@ -48,7 +46,7 @@ from nima_pretrain.training.checkpoint import (
 )
 from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
 from nima_pretrain.training.feed import Feed
-from nima_pretrain.training.optimizers import pretext_optimizer
+from nima_pretrain.training.pretexts import PHOTOS_SHOWN, Pretext, pretext_of
 from nima_pretrain.training.progress import ShowProgress
 
 logger = logging.getLogger(__name__)
@@ -62,7 +60,7 @@ _PHOTOS_FOR_USUAL_LEVELS = 64
 def pretrain(
     photos: Path,
     run: Path,
-    config: PretrainConfig,
+    config: AnyPretextConfig,
     base_weights: str = "imagenet",
     lists: SplitFiles | None = None,
     console: Console | None = None,
@@ -83,23 +81,24 @@ def pretrain(
         InputError: photos or weights are not what they should be, or the disk is full.
     """
     keras.utils.set_random_seed(config.seed)
+    pretext = pretext_of(config)
     found = list_photos(photos, lists)
     strategy = choose_strategy(config.mirrored)
     with strategy.scope():
-        model = _build(config)
+        model = pretext.build()
     load_base_weights(model.backbone, base_weights, config)
     with counting(console, "checking photos", len(found.names)) as show:
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed, show)
     write_photo_list(run / _PHOTOS, split, scan)
-    _show_views(run, split, config)
+    _show_views(run, split, pretext)
     about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
     start = Position(_WARMING_UP if config.freeze_backbone_steps else _TRAINING)
-    training = _Pretraining(model, strategy, split, scan, run, config, about, console)
+    training = _Pretraining(model, strategy, split, scan, run, pretext, about, console)
     return training.run_from(start)
 
 
 def resume(
-    photos: Path, run: Path, config: PretrainConfig, console: Console | None = None
+    photos: Path, run: Path, config: AnyPretextConfig, console: Console | None = None
 ) -> dict[str, Any]:
     """Goes on with a training that was stopped at any moment, as if it had not been.
 
@@ -113,15 +112,16 @@ def resume(
         InputError: there is nothing to resume, or the photos are not those of the run.
     """
     checkpoint = load_checkpoint(run / _CHECKPOINT)
+    pretext = pretext_of(config)
     strategy = choose_strategy(config.mirrored)
     with strategy.scope():
-        model = _build(config)
+        model = pretext.build()
     with counting(console, "checking photos", None) as show:
         split, scan = find_again(run / _PHOTOS, photos, show)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
     about = checkpoint.about
-    training = _Pretraining(model, strategy, split, scan, run, config, about, console)
+    training = _Pretraining(model, strategy, split, scan, run, pretext, about, console)
     return training.run_from(position, checkpoint)
 
 
@@ -134,9 +134,13 @@ class _Pretraining:
     split: PhotoSplit
     scan: Scan
     run: Path
-    config: PretrainConfig
+    pretext: Pretext[Any]
     about: dict[str, Any]
     console: Console | None
+
+    @property
+    def config(self) -> AnyPretextConfig:
+        return self.pretext.config
 
     def run_from(self, start: Position, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
         """Trains what is left to train, and returns the results of the whole."""
@@ -177,14 +181,14 @@ class _Pretraining:
             *parts,
             self.about["unreadable"],
         )
-        config, bank = self.config, get_bank(self.config.bank)
+        config, views = self.config, self.pretext.views
         logger.info(
-            "network: %s, width %g, %d px; %s views of %s; %s parameters; started from %s",
+            "network: %s, width %g, %d px; %d views a photo (%s); %s parameters; started from %s",
             config.backbone,
             config.width,
             config.input_size,
-            bank.num_views,
-            bank.name,
+            views.num_views,
+            views.name,
             f"{self.model.count_params():,}",
             self.about["base_weights"],
         )
@@ -223,15 +227,15 @@ class _Pretraining:
     ) -> None:
         config = self.config
         self._compile(checkpoint)
-        shown = ("loss", "val_loss", "ordered_pairs", "val_ordered_pairs")
+        accuracy = self.pretext.accuracy
+        shown = ("loss", "val_loss", accuracy, f"val_{accuracy}")
+        num_views = self.pretext.views.num_views
         callbacks = [
             LogLearningRates(["learning_rate"]),
-            ShowProgress(
-                training, config.epochs, get_bank(config.bank).num_views, shown, self.console
-            ),
+            ShowProgress(training, config.epochs, num_views, shown, self.console),
             *log_files(self.run),
             best,
-            DecayLearningRate(config.learning_rate_decay),
+            ScheduleLearningRate(self.pretext.rate_of),
             self._save_checkpoints(start, best, checkpoint),
         ]
 
@@ -254,7 +258,7 @@ class _Pretraining:
         # Anew whenever something is frozen or set free: a train function keeps what it was
         # traced with.
         with self.strategy.scope():
-            self.model.compile(pretext_optimizer(self.config))
+            self.model.compile(self.pretext.optimizer())
             if checkpoint:
                 checkpoint.restore(self.model)
 
@@ -279,7 +283,7 @@ class _Pretraining:
         batches = ViewBatches(
             self.split.root,
             names,
-            get_bank(config.bank),
+            self.pretext.views,
             config.input_size,
             config.fit,
             config.photos_per_batch,
@@ -288,17 +292,16 @@ class _Pretraining:
             config.num_workers,
             first,
         )
-        shape = (None, batches.bank.num_views, config.input_size, config.input_size, 3)
+        shape = (None, batches.views.num_views, config.input_size, config.input_size, 3)
         return Feed(batches, batches.batches_per_epoch, tf.TensorSpec(shape, tf.uint8))
 
     def _save(self, logs: Logs) -> None:
-        config, bank, training = self.config, get_bank(self.config.bank), self.split.training
+        training = self.split.training
         pretext = SideCar(
             kind="pretext",
-            network=config.network,
-            bank=bank.name,
-            view_names=bank.view_names,
-            tasks=tuple(config.tasks.split("+")),
+            network=self.config.network,
+            tasks=self.pretext.tasks,
+            **self.pretext.about_views(),
             training_data={
                 "photos": len(training),
                 "sha256": self.scan.digest_of(self.split.root / name for name in training),
@@ -313,36 +316,18 @@ class _Pretraining:
         save_weights(self.model.backbone, self.run / "backbone.h5", backbone)
 
     def _usual_levels(self) -> tuple[tuple[float, float], ...] | None:
-        if "regression" not in self.config.tasks:
+        if "regression" not in self.pretext.tasks:
             return None
         names = (self.split.validation or self.split.training)[:_PHOTOS_FOR_USUAL_LEVELS]
         model = levels_model(self.model, self.config.network)
         return usual_levels(model, (self.split.root / name for name in names))
 
 
-def _build(config: PretrainConfig) -> PretextModel:
-    backbone = build_backbone(config.backbone, config.input_size, config.width, config.precision)
-    if config.batch_norm == "frozen":
-        freeze_batch_norm(backbone)
-    return build_pretext_model(
-        backbone,
-        get_bank(config.bank),
-        tuple(config.tasks.split("+")),
-        config.dropout,
-        config.temperature,
-        config.margin,
-        config.chunk_size,
-        config.seed,
-        config.xla,
-    )
-
-
-def _show_views(run: Path, split: PhotoSplit, config: PretrainConfig) -> None:
-    """Draws the views of one photo, as the network is going to see them, once."""
-    bank = get_bank(config.bank)
-    photo = load_photo(split.root / split.training[0])
-    sheet = contact_sheet(bank.render(photo, config.input_size, config.seed, config.fit), bank)
+def _show_views(run: Path, split: PhotoSplit, pretext: Pretext[Any]) -> None:
+    """Draws what the network is going to see of some photos, once."""
+    names = split.training[:PHOTOS_SHOWN]
+    picture = pretext.draw([load_photo(split.root / name) for name in names])
     with replacing(run / "views.png") as partial:
-        sheet.save(partial)
+        picture.save(partial)
     with tf.summary.create_file_writer(str(run / "tensorboard" / "train")).as_default():
-        tf.summary.image("views", np.asarray(sheet)[None], step=0)
+        tf.summary.image("views", np.asarray(picture)[None], step=0)

@@ -1,0 +1,106 @@
+"""How to pretrain: on distorted views, on rotations, or on pairs of views."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
+
+from nima_pretrain.config.base import NetworkConfig, Share
+
+
+def _known_tasks(tasks: str) -> str:
+    if not re.fullmatch(_TASKS, tasks):
+        raise ValueError(
+            "expected ranking, then +classification or +regression or neither, then "
+            "+cross_photo_ranking and +level_consistency or not"
+        )
+    return tasks
+
+
+_TASKS = r"ranking(\+classification|\+regression)?(\+cross_photo_ranking)?(\+level_consistency)?"
+Tasks = Annotated[str, AfterValidator(_known_tasks)]
+
+
+class PretextConfig(NetworkConfig):
+    """What all kinds of pretraining have in common."""
+
+    photos_per_batch: int = Field(8, ge=1, description="each in all its views")
+    chunk_size: int = Field(
+        12, ge=2, description="images in memory at once, and that batch-norm sees together"
+    )
+    batch_norm: Literal["train", "frozen"] = Field(
+        "train", description="statistics of the chunk, or those the base weights came with"
+    )
+    epochs: int = Field(20, ge=1)
+    weight_decay: float = Field(4e-5, ge=0)
+    freeze_backbone_steps: int = Field(0, ge=0, description="steps that train the heads alone")
+    split: tuple[PositiveFloat, PositiveFloat, NonNegativeFloat] = Field(
+        (100.0, 15.0, 15.0), description="proportions of training, validation and test photos"
+    )
+    seed: int = Field(0, ge=0, lt=2**31)
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32", description="of the backbone; heads and losses are float32"
+    )
+    xla: bool = Field(False, description="whether XLA compiles the backbone")
+    mirrored: bool = Field(False, description="whether all visible GPUs share each batch")
+    num_workers: int | None = Field(None, ge=0, description="None: half the cores; 0: none")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="at most so much work is lost when a run is killed; 0: every step"
+    )
+
+
+class PretrainConfig(PretextConfig):
+    """Pretraining on distorted views: which views, which tasks, and how long."""
+
+    task: Literal["distortions"] = "distortions"
+    bank: Literal["paper", "repaired"] = "paper"
+    tasks: Tasks = "ranking+regression"
+    margin: float = Field(0.2, ge=0, description="m of the ranking losses")
+    temperature: float = Field(50.0, gt=0, description="T of the task balance")
+    dropout: float = Field(0.2, ge=0, lt=1, description="before each head")
+    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate_decay: float = Field(0.98, gt=0, le=1, description="factor per epoch")
+    rho: float = Field(0.9, ge=0, lt=1, description="RMSProp's decay of squared gradients")
+    momentum: float = Field(0.9, ge=0, lt=1)
+
+
+class RotNetConfig(PretextConfig):
+    """Naming the rotation (Gidaris, Singh and Komodakis, 2018), as its authors' code trains it."""
+
+    task: Literal["rotnet"] = "rotnet"
+    photos_per_batch: int = Field(192, ge=1, description="each in its four rotations")
+    chunk_size: int = Field(32, ge=2, description="see PretrainConfig")
+    epochs: int = Field(50, ge=1)
+    learning_rate: float | None = Field(
+        None, gt=0, description="None: 0.1 for 192 photos a batch, in proportion for others"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov's")
+    weight_decay: float = Field(5e-4, ge=0)
+    drop_at: tuple[Share, ...] = Field(
+        (0.3, 0.6, 0.9), description="fractions of the epochs after which the rate drops"
+    )
+    drop_factor: float = Field(0.2, gt=0, le=1)
+
+
+class SimCLRConfig(PretextConfig):
+    """Finding the other view (Chen et al., 2020), with the defaults of its PyTorch version."""
+
+    task: Literal["simclr"] = "simclr"
+    photos_per_batch: int = Field(256, ge=2, description="each in two views")
+    chunk_size: int = Field(32, ge=2, description="see PretrainConfig")
+    epochs: int = Field(200, ge=1)
+    temperature: float = Field(0.5, gt=0, description="that similarities are divided by")
+    smallest_crop: float = Field(0.08, gt=0, le=1, description="area, as a fraction of the photo")
+    jitter_strength: float = Field(1.0, ge=0, le=2.5, description="of the colours")
+    learning_rate: float | None = Field(
+        None, gt=0, description="None: 3e-4 for 256 photos a batch, in proportion for others"
+    )
+    weight_decay: float = Field(1e-4, ge=0)
+
+
+AnyPretextConfig = PretrainConfig | RotNetConfig | SimCLRConfig
+PRETEXT_CONFIGS: dict[str, type[AnyPretextConfig]] = {
+    "distortions": PretrainConfig,
+    "rotnet": RotNetConfig,
+    "simclr": SimCLRConfig,
+}

@@ -1,0 +1,128 @@
+"""RotNet and SimCLR: they learn, resume, and end in files like any other pretraining."""
+
+import random
+import signal
+import subprocess
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from nima_pretrain.config import PretrainConfig, RotNetConfig, SimCLRConfig
+from nima_pretrain.errors import InputError
+from nima_pretrain.networks import load_model
+from nima_pretrain.networks.weights import read_side_car
+from nima_pretrain.study.study import study
+from nima_pretrain.training.pretexts import pretext_of
+from nima_pretrain.training.pretrain import pretrain
+from tests.training.test_checkpoint import command, finish, photos, steps_done  # noqa: F401
+
+SMALL = {"width": 0.35, "input_size": 32, "num_workers": 0, "split": (4, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("config", "rates"),
+    [
+        (PretrainConfig(learning_rate=1e-2), [1e-2, 1e-2 * 0.98, 1e-2 * 0.98**2]),
+        (
+            RotNetConfig(photos_per_batch=48, epochs=10, drop_at=(0.2, 0.5)),
+            [0.025, 0.025, 0.005, 0.005, 0.005, 0.001, 0.001],
+        ),
+        (RotNetConfig(learning_rate=0.3), [0.3] * 15 + [0.06] * 15 + [0.012] * 15 + [0.0024] * 5),
+        (
+            SimCLRConfig(photos_per_batch=128, epochs=4),
+            1.5e-4 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2,
+        ),
+    ],
+)
+def test_rates_follow_their_schedules(config, rates):
+    pretext = pretext_of(config)
+    assert [pretext.rate_of(epoch) for epoch in range(len(rates))] == pytest.approx(list(rates))
+    assert float(pretext.optimizer().learning_rate) == pytest.approx(rates[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "accuracy"),
+    [
+        (RotNetConfig(**SMALL, epochs=2, learning_rate=1e-3), "rotation_accuracy"),
+        (SimCLRConfig(**SMALL, epochs=2, learning_rate=1e-3), "partner_accuracy"),
+    ],
+    ids=["rotnet", "simclr"],
+)
+def test_a_run_leaves_what_other_pretraining_leaves(photo_folder, tmp_path, config, accuracy):
+    results = pretrain(photo_folder, tmp_path, config, "none")
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 2
+    assert {accuracy, "loss"} <= set(results["test"])
+    assert f"val_{accuracy}" in results["metrics"]
+    side_car = read_side_car(tmp_path / "pretext.h5", "pretext")
+    assert side_car.tasks == (config.task,)
+    assert (tmp_path / "views.png").is_file()
+    views = pretext_of(config).views
+    images = np.random.default_rng(0).integers(0, 256, (2, views.num_views, 32, 32, 3), np.uint8)
+    pretext = load_model(tmp_path / "pretext.h5")
+    backbone = load_model(tmp_path / "backbone.h5")
+    np.testing.assert_array_equal(pretext.backbone(images[0]), backbone(images[0]))
+    assert set(pretext(images)) == {config.task}
+    with pytest.raises(InputError, match=f"was trained on {config.task}. Fine-tune its backbone"):
+        study(tmp_path / "pretext.h5", photo_folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["rotnet", "simclr"])
+def test_a_killed_run_resumes_as_if_it_had_not_been(photos, tmp_path, task):  # noqa: F811
+    settings = [
+        *("width=0.35", "input_size=32", "epochs=2", "photos_per_batch=2", "split=[4,1,1]"),
+        *("checkpoint_seconds=0", "learning_rate=0.001"),
+    ]
+    begin = ("--task", task, "--base-weights", "none", "--set", *settings)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = finish(command(photos, whole, *begin))
+    assert done.returncode == 0, done.stderr
+    target = random.randrange(1, 4)
+    print(f"killed after {target} steps")
+    with subprocess.Popen(
+        command(photos, killed, *begin), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        while (steps_done(killed) or 2) - 2 < target:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    other = finish(command(photos, killed, "--resume", "--task", "distortions"))
+    assert other.returncode == 2
+    assert f"was begun with --task {task}, received distortions" in other.stderr
+    done = finish(command(photos, killed, "--resume"))
+    assert done.returncode == 0, done.stderr
+    first, second = (load_model(run / "pretext.h5").get_weights() for run in (whole, killed))
+    for expected, actual in zip(first, second, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+    logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
+    for column in ("epoch", "loss", "val_loss", "learning_rate"):
+        np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=1e-5)
+
+
+def test_an_unknown_task_is_refused(photo_folder, tmp_path):
+    done = finish(command(photo_folder, tmp_path / "run", "--task", "jigsaw"))
+    assert done.returncode == 2
+    assert "Expected --task distortions, rotnet, simclr, received 'jigsaw'" in done.stderr
+
+
+@pytest.mark.slow
+def test_tasks_across_photos_are_learned_beside_the_ranking(photo_folder, tmp_path):
+    config = PretrainConfig(
+        **SMALL,
+        tasks="ranking+regression+cross_photo_ranking+level_consistency",
+        photos_per_batch=4,
+        epochs=6,
+        learning_rate=1e-3,
+    )
+    keras.utils.set_random_seed(0)
+    pretrain(photo_folder, tmp_path, config, "none")
+    log = pd.read_csv(tmp_path / "log.csv")
+    for task in ("ranking", "cross_photo_ranking"):
+        assert log[f"{task}_raw"].iloc[-1] < log[f"{task}_raw"].iloc[0]
+    assert log["level_consistency_raw"].iloc[-1] < 5
+    views = np.random.default_rng(0).integers(0, 256, (2, 174, 32, 32, 3), np.uint8)
+    assert set(load_model(tmp_path / "pretext.h5")(views)) == {"ranking", "regression"}
