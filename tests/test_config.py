@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig, load_config
+from nima_pretrain.config import (
+    DistillConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    ReproduceConfig,
+    TrainConfig,
+    load_config,
+)
 from nima_pretrain.errors import InputError
 from tests.conftest import ROOT
 
@@ -99,3 +106,14 @@ def test_files_that_are_no_configs_are_refused(tmp_path):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
             load_config(PretrainConfig, file)
+
+
+def test_the_ablation_of_distillation_is_a_grid():
+    config = load_config(
+        ReproduceConfig, ROOT / "models/MobileNetV2/config_ablation_distillation.json"
+    )
+    stages = {name: config.stage_of(start) for name, start in config.starts.items()}
+    assert len(stages) == 10
+    assert all(isinstance(stage, DistillConfig) for stage in stages.values())
+    assert stages["labels"].of_labels_alone
+    assert [len(stages[f"both + {n}"].teachers) for n in ("1 teacher", "2 teachers")] == [1, 2]

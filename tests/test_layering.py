@@ -19,7 +19,7 @@ FLOORS = (
     {"networks"},
     {"scoring", "score_files", "significance", "checking", "figures", "report", "contact_sheet"},
     {"prediction", "reference_scores"},
-    {"training", "evaluation", "comparison", "probe", "study"},
+    {"training", "distillation", "evaluation", "comparison", "probe", "study"},
     {"published", "doctor"},
     {"reproduction"},
     {"cli", "console"},

@@ -5,10 +5,26 @@ Those of distorted views are raw: summed over the terms of a photo and averaged 
 (2021).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.distortions import VOID_GREY_LEVELS, Aspect, DistortionBank
+
+
+class Taught(NamedTuple):
+    """What a teacher says of photos.
+
+    Attributes:
+        prediction: (B, n) floats, p_T.
+        feature: (B, d) floats, f_T.
+        weights: (B, 3) floats, of labels, feature and prediction; 0 where a photo has none.
+    """
+
+    prediction: tf.Tensor
+    feature: tf.Tensor
+    weights: tf.Tensor
 
 
 def ranking(
@@ -213,10 +229,45 @@ def earth_movers_distance(y_true: tf.Tensor, y_pred: tf.Tensor, r: float = 2.0) 
         y_pred: the same.
         r: 2 to train with, as NIMA; 1 is the plain distance.
     """
+    return tf.reduce_mean(_distances(y_true, y_pred, r))
+
+
+def distillation(
+    labels: tf.Tensor, prediction: tf.Tensor, feature: tf.Tensor, taught: Taught
+) -> tf.Tensor:
+    """Returns the loss of a student that learns from labels and from a teacher.
+
+    EMD(y, p_S) + a |f_S - f_T|^2 / d + b EMD(p_T, p_S), features scaled to length 1, with a and b
+    in the weights; each term is averaged over the photos that have it. A reconstruction after the
+    abstract of Hou, Ding, Lin, Liu and Fang (2022): their weights are not known.
+
+    Args:
+        labels: (B, n) floats, y; rows without ratings may hold anything.
+        prediction: (B, n) floats, p_S.
+        feature: (B, d) floats, f_S.
+        taught: what the teacher says, and how much each term counts.
+    """
+    terms = (
+        _distances(labels, prediction, 2.0),
+        tf.reduce_mean(tf.square(_unit(feature) - _unit(taught.feature)), axis=-1),
+        _distances(taught.prediction, prediction, 2.0),
+    )
+    weights = tf.cast(taught.weights, tf.float32)  # (B, 3)
+    counts = tf.reduce_sum(tf.cast(weights > 0, tf.float32), axis=0)
+    sums = tf.reduce_sum(weights * tf.stack(terms, axis=1), axis=0)
+    return tf.reduce_sum(sums / tf.maximum(counts, 1.0))
+
+
+def _distances(y_true: tf.Tensor, y_pred: tf.Tensor, r: float) -> tf.Tensor:
+    """The earth mover's distance of each photo, (B,)."""
     difference = tf.cumsum(tf.cast(y_true, tf.float32) - tf.cast(y_pred, tf.float32), axis=-1)
     mean = tf.reduce_mean(tf.abs(difference) ** r, axis=-1)
     # The root's slope at 0 is infinite; a photo predicted exactly pulls nowhere.
-    return tf.reduce_mean(tf.maximum(mean, 1e-12) ** (1 / r))
+    return tf.maximum(mean, 1e-12) ** (1 / r)
+
+
+def _unit(feature: tf.Tensor) -> tf.Tensor:
+    return tf.math.l2_normalize(tf.cast(feature, tf.float32), axis=-1)
 
 
 def differing(differences: tf.Tensor | None, pairs: np.ndarray) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from nima_pretrain import __version__
-from nima_pretrain.config import Config, NetworkConfig
+from nima_pretrain.config import Config, HeadName, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
@@ -46,6 +46,7 @@ class SideCar(Config):
         view_names: the bank's views in order (pretext).
         tasks: pretext tasks (pretext).
         scale: the scores that the outputs stand for (nima).
+        head: of a nima model.
         preprocessing: how a photo becomes the network's input, but for size and fit.
         training_scores: 0th, 1st, .. 100th percentile of the mean scores it was trained on (nima).
         reference_scores: of photographs that installed packages carry, by name (nima).
@@ -63,6 +64,7 @@ class SideCar(Config):
     view_names: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     scale: ScaleConfig | None = None
+    head: HeadName = "dense"
     preprocessing: str = PREPROCESSING
     training_scores: tuple[float, ...] | None = None
     reference_scores: dict[str, ReferenceScore] = Field(default_factory=dict)

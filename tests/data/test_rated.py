@@ -24,7 +24,7 @@ def ratings(tmp_path):
 
 def epochs(ratings, count, **options):
     settings = {"size": 32, "fit": "squash", "batch_size": 2, "seed": 1} | options
-    batches = RatedBatches(ratings, **settings)
+    batches = RatedBatches(ratings.paths, ratings.distributions, **settings)
     taken = list(islice(batches, count * batches.batches_per_epoch))
     assert [len(images) for images, _ in taken[:3]] == [2, 2, 1]
     return [
@@ -88,8 +88,9 @@ def test_crops_are_windows_that_change_with_the_epoch(ratings):
 @pytest.mark.parametrize("first", [1, 2, 3, 7])
 def test_batches_go_on_from_any_batch(ratings, first):
     settings = {"size": 24, "fit": "squash", "batch_size": 2, "seed": 1, "crop_from": 32}
-    whole = list(islice(RatedBatches(ratings, **settings), first + 4))
-    rest = list(islice(RatedBatches(ratings, **settings, first=first), 4))
+    examples = (ratings.paths, ratings.distributions)
+    whole = list(islice(RatedBatches(*examples, **settings), first + 4))
+    rest = list(islice(RatedBatches(*examples, **settings, first=first), 4))
     for expected, actual in zip(whole[first:], rest, strict=True):
         np.testing.assert_array_equal(actual[0], expected[0])
         np.testing.assert_array_equal(actual[1], expected[1])

@@ -3,6 +3,7 @@
 TensorFlow is imported inside the commands that need it, so that `--help` answers at once.
 """
 
+import gc
 import re
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 
 from nima_pretrain import __version__
-from nima_pretrain.cli import applying, judging, learning, weights
+from nima_pretrain.cli import applying, distilling, judging, learning, weights
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "train": learning.train,
     "pretrain": learning.pretrain,
     "finetune": learning.finetune,
+    "distill": distilling.distill,
     "reproduce": learning.reproduce,
     "check-data": judging.check_data,
     "evaluate": judging.evaluate,
@@ -61,6 +63,9 @@ def main() -> None:
     except InputError as error:
         print(f"nima-pretrain: {error}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        # A dataset that outlives Python makes TensorFlow complain.
+        gc.collect()
 
 
 def _end(*_: object) -> None:

@@ -1,6 +1,5 @@
 """Commands that train: the whole road, its stages, and a grid of them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +24,9 @@ from nima_pretrain.cli.options import (
     split_files,
     start_tensorflow,
 )
+from nima_pretrain.cli.runs import check_not_both, configs_of, open_run
 from nima_pretrain.config import (
     PRETEXT_CONFIGS,
-    AnyConfig,
     AnyPretextConfig,
     FinetuneConfig,
     ReproduceConfig,
@@ -99,15 +98,15 @@ def train(
             f"Expected {', '.join(missing)} beside the photos: the whole road ends in fine-tuning "
             "and evaluation on human ratings. To pretrain alone, use `nima-pretrain pretrain`."
         )
-    _check_not_both(resume, overwrite)
+    check_not_both(resume, overwrite)
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
     from nima_pretrain.training import road
 
     base = road.DEMO_CONFIG if is_demo else None
-    before, resolved = _configs(TrainConfig, run, resume, config, set_ or (), base)
+    before, resolved = configs_of(TrainConfig, run, resume, config, set_ or (), base)
     if is_demo:
-        _open_run(run, before, resolved, overwrite)
+        open_run(run, before, resolved, overwrite)
         inputs = road.demo_inputs(run, resolved)
     else:
         assert photos and ratings and images and test_ratings
@@ -118,7 +117,7 @@ def train(
             load_rated(test_ratings, images, scale),
             lists,
         )
-        _open_run(run, before, resolved, overwrite)
+        open_run(run, before, resolved, overwrite)
     start = base_weights or ("none" if is_demo else "imagenet")
     results = road.train(inputs, run, resolved, start, console())
     kind = "synthetic ratings" if is_demo else "human ratings"
@@ -157,13 +156,14 @@ def pretrain(
 
     RotNet and SimCLR are there to compare with.
     """
-    _check_not_both(resume, overwrite)
-    before, resolved = _configs(_pretext_config(task, run, resume), run, resume, config, set_ or ())
+    check_not_both(resume, overwrite)
+    kind = _pretext_config(task, run, resume)
+    before, resolved = configs_of(kind, run, resume, config, set_ or ())
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
     from nima_pretrain.training import pretrain as stage
 
-    _open_run(run, before, resolved, overwrite)
+    open_run(run, before, resolved, overwrite)
     if resume:
         results = stage.resume(photos, run, resolved, console())
     else:
@@ -195,9 +195,9 @@ def finetune(
     resume: Resume = False,
 ) -> None:
     """Learn from human ratings: train a NIMA model, the head first, then everything."""
-    _check_not_both(resume, overwrite)
+    check_not_both(resume, overwrite)
     overrides = [*(set_ or ()), *([f"share={share}"] if share is not None else [])]
-    before, resolved = _configs(FinetuneConfig, run, resume, config, overrides)
+    before, resolved = configs_of(FinetuneConfig, run, resume, config, overrides)
     if validation_list and validation_ratings:
         raise InputError("Expected --validation-list or --validation-ratings, received both.")
     start_tensorflow()
@@ -211,7 +211,7 @@ def finetune(
     rated = listed_in(rated, training_list)
     if backbone not in ("imagenet", "none"):
         backbone = str(find_weights(backbone, console=console()))
-    _open_run(run, before, resolved, overwrite)
+    open_run(run, before, resolved, overwrite)
     if resume:
         results = stage.resume(rated, run, resolved, validation, console())
     else:
@@ -257,31 +257,3 @@ def _pretext_config(task: str | None, run: Path, resume: bool) -> type[AnyPretex
     if task not in PRETEXT_CONFIGS:
         raise InputError(f"Expected --task {', '.join(PRETEXT_CONFIGS)}, received {task!r}.")
     return PRETEXT_CONFIGS[task]
-
-
-def _check_not_both(resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise InputError("Expected --resume or --overwrite, received both.")
-
-
-def _configs(
-    kind: type[AnyConfig],
-    run: Path,
-    resume: bool,
-    file: Path | None,
-    overrides: Sequence[str],
-    base: AnyConfig | None = None,
-) -> tuple[AnyConfig | None, AnyConfig]:
-    """The config that a resumed run was begun with, and the one that is asked for now."""
-    before = load_config(kind, run / "config.json") if resume else None
-    return before, load_config(kind, file, overrides, before or base)
-
-
-def _open_run(run: Path, before: AnyConfig | None, asked: AnyConfig, overwrite: bool) -> None:
-    """Makes sure that a resumed run is the one asked for, or creates a new one."""
-    from nima_pretrain.training.run import check_same_run, create_run
-
-    if before:
-        check_same_run(run, before, asked)
-    else:
-        create_run(run, asked, overwrite)

@@ -3,9 +3,10 @@
 The defaults are the paper's values (Pfister, Kobs and Hotho, 2021) where it gives them.
 """
 
-from nima_pretrain.config.base import BackboneName, Config, NetworkConfig
+from nima_pretrain.config.base import BackboneName, Config, HeadName, NetworkConfig
+from nima_pretrain.config.distill import DistillConfig, TeacherConfig, TeachingConfig
 from nima_pretrain.config.finetune import FinetuneConfig
-from nima_pretrain.config.loading import AnyConfig, load_config
+from nima_pretrain.config.loading import AnyConfig, load_config, load_stage
 from nima_pretrain.config.pretext import (
     PRETEXT_CONFIGS,
     AnyPretextConfig,
@@ -21,7 +22,9 @@ __all__ = [
     "AnyPretextConfig",
     "BackboneName",
     "Config",
+    "DistillConfig",
     "FinetuneConfig",
+    "HeadName",
     "NetworkConfig",
     "PretrainConfig",
     "RatingsConfig",
@@ -29,6 +32,9 @@ __all__ = [
     "RotNetConfig",
     "SimCLRConfig",
     "StartConfig",
+    "TeacherConfig",
+    "TeachingConfig",
     "TrainConfig",
     "load_config",
+    "load_stage",
 ]

@@ -15,6 +15,8 @@ BackboneName = Literal[
     "EfficientNetB0",
 ]
 
+HeadName = Literal["dense", "mlp"]
+
 Share = Annotated[float, Field(gt=0, le=1)]
 # Names become folders.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]

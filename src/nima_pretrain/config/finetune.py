@@ -4,13 +4,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nima_pretrain.config.base import NetworkConfig
+from nima_pretrain.config.base import HeadName, NetworkConfig
 
 
 class FinetuneConfig(NetworkConfig):
     """NIMA training on human ratings: the head alone first, then everything."""
 
-    dropout: float = Field(0.75, ge=0, lt=1, description="before the head")
+    head: HeadName = Field("dense", description="one layer, or a normalised one of three")
+    dropout: float = Field(0.75, ge=0, lt=1, description="before the last layer")
     head_start: Literal["random", "mean"] = Field(
         "mean", description="the head begins by predicting the mean of the training ratings"
     )

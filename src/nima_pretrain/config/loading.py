@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from nima_pretrain.config.base import Config, NetworkConfig
+from nima_pretrain.config.distill import DistillConfig
+from nima_pretrain.config.finetune import FinetuneConfig
 from nima_pretrain.config.whole import ReproduceConfig, TrainConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
@@ -47,6 +49,16 @@ def load_config(
         return kind.model_validate(content)
     except ValidationError as error:
         raise InputError(_explain(error, kind)) from None
+
+
+def load_stage(file: Path) -> FinetuneConfig:
+    """Returns the config of a run that was fine-tuned, or distilled.
+
+    Raises:
+        InputError: the file cannot be read, or is of another kind of run.
+    """
+    is_distilled = "teachers" in _read_json_object(file)
+    return load_config(DistillConfig if is_distilled else FinetuneConfig, file)
 
 
 def _read_json_object(file: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nima_pretrain.config.base import Config, Name, NetworkConfig, Share
+from nima_pretrain.config.distill import DistillConfig, TeachingConfig
 from nima_pretrain.config.finetune import FinetuneConfig
 from nima_pretrain.config.pretext import (
     AnyPretextConfig,
@@ -48,6 +49,8 @@ class StartConfig(Config):
     tasks: Tasks | None = Field(None, description="pretrain from base_weights with these tasks")
     task: Literal["rotnet", "simclr"] | None = Field(None, description="or with this one")
     weights: str | None = Field(None, description="imagenet, none or the path of a .h5 file")
+    distill: TeachingConfig | None = Field(None, description="not fine-tuned, but taught")
+    unlabelled: Path | None = Field(None, description="photos without ratings, to be taught with")
     shares: tuple[Share, ...] | None = Field(None, description="None: those of the grid")
 
     @model_validator(mode="after")
@@ -107,6 +110,13 @@ class ReproduceConfig(Config):
         if any(pretext and pretext.network != self.finetune.network for pretext in used.values()):
             raise ValueError("all stages need the same network; --set width=0.35 sets all")
         return self
+
+    def stage_of(self, start: StartConfig) -> FinetuneConfig:
+        """Returns how a model of human ratings is made from a start."""
+        if start.distill is None:
+            return self.finetune
+        teaching = start.distill.model_dump()
+        return DistillConfig(**{**self.finetune.model_dump(), "head": "mlp", **teaching})
 
     def pretext_of(self, start: StartConfig) -> AnyPretextConfig | None:
         """Returns how a start is pretrained; None if it is not."""

@@ -1,6 +1,6 @@
 """The batches that fine-tuning reads: photos as the network takes them, with their ratings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -11,7 +11,6 @@ import numpy as np
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import load_fitted
-from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.distortions.geometry import Fit
 
 # Decoded photos are kept from one epoch to the next while they fit into this much memory.
@@ -28,10 +27,11 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True)
 class RatedBatches:
-    """Pairs of photos (B, S, S, 3) uint8 and distributions (B, n) float32, without end.
+    """Pairs of photos (B, S, S, 3) uint8 and targets (B, T) float32, without end.
 
     Attributes:
-        ratings: photos and distributions.
+        paths: N photos.
+        targets: (N, T) float32, e.g. distributions of ratings.
         size: side of the network's input, pixels.
         fit: "letterbox" or "squash".
         batch_size: B; the last batch of an epoch may be smaller.
@@ -43,7 +43,8 @@ class RatedBatches:
         first: how many batches to leave out at the beginning, since they were trained on before.
     """
 
-    ratings: Ratings
+    paths: Sequence[Path]
+    targets: np.ndarray
     size: int
     fit: Fit
     batch_size: int
@@ -56,7 +57,7 @@ class RatedBatches:
 
     @property
     def batches_per_epoch(self) -> int:
-        return -(-len(self.ratings) // self.batch_size)
+        return -(-len(self.paths) // self.batch_size)
 
     @property
     def _loaded_size(self) -> int:
@@ -69,15 +70,14 @@ class RatedBatches:
             items = islice(self._items(epoch), start, None)
             photos = ordered_map(executor, self._photo, items, ahead=2 * self.batch_size)
             while True:
-                for first in range(start, len(self.ratings), self.batch_size):
-                    stop = min(first + self.batch_size, len(self.ratings))
+                for first in range(start, len(self.paths), self.batch_size):
+                    stop = min(first + self.batch_size, len(self.paths))
                     rows, images = zip(*(next(photos) for _ in range(first, stop)), strict=True)
-                    distributions = self.ratings.distributions[list(rows)]
-                    yield np.stack(images), distributions.astype(np.float32)
+                    yield np.stack(images), self.targets[list(rows)]
                 start = 0
 
     def _items(self, first_epoch: int) -> Iterator[_Item]:
-        rows = np.arange(len(self.ratings))
+        rows = np.arange(len(self.paths))
         for epoch in count(first_epoch):
             rng = np.random.default_rng([self.seed, epoch])
             order = rng.permutation(rows) if self.vary else rows
@@ -88,11 +88,11 @@ class RatedBatches:
                 yield _Item(int(row), bool(flipped), (int(place[0]), int(place[1])))
 
     def _photo(self, item: _Item) -> tuple[int, np.ndarray]:
-        path = self.ratings.paths[item.row]
+        path = self.paths[item.row]
         image = self._cache.get(path)
         if image is None:
             image = load_fitted(path, self._loaded_size, self.fit)
-            if len(self.ratings) * image.nbytes <= _CACHE_BYTES:
+            if len(self.paths) * image.nbytes <= _CACHE_BYTES:
                 self._cache[path] = image
         top, left = item.place
         image = image[top : top + self.size, left : left + self.size]

@@ -2,12 +2,22 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from nima_pretrain.config import HeadName
 from nima_pretrain.layers import SeededDropout
+
+# Units of the head called "mlp"; the last layer before the distribution is its aesthetic feature.
+_MLP = (2048, 1024)
+FEATURE_LAYER = "head_feature"
 
 
 def build_nima(
-    backbone: keras.Model, num_bins: int = 10, dropout: float = 0.75, seed: int = 0
+    backbone: keras.Model,
+    num_bins: int = 10,
+    dropout: float = 0.75,
+    seed: int = 0,
+    head: HeadName = "dense",
 ) -> keras.Model:
     """Returns a model from photos (B, S, S, 3) uint8 to score distributions (B, n) float32.
 
@@ -18,10 +28,25 @@ def build_nima(
         num_bins: n; the bins of the ratings.
         dropout: rate before the head.
         seed: of dropout.
+        head: "dense" is one layer; "mlp" normalises the features and has two more, as the
+            students and teachers of `distill` have it.
     """
-    x = SeededDropout(dropout, seed, name="head_dropout")(backbone.output)
-    distribution = keras.layers.Dense(num_bins, "softmax", dtype="float32", name="head")(x)
+    distribution = attach_head(backbone.output, num_bins, dropout, seed, head)
     return keras.Model(backbone.input, distribution, name="nima")
+
+
+def attach_head(
+    features: tf.Tensor, num_bins: int, dropout: float, seed: int, head: HeadName
+) -> tf.Tensor:
+    """Returns distributions (B, n) float32 from features (B, F); see `build_nima`."""
+    x = features
+    if head == "mlp":
+        hidden, feature = _MLP
+        x = keras.layers.BatchNormalization(dtype="float32", name="head_norm")(x)
+        x = keras.layers.Dense(hidden, "relu", dtype="float32", name="head_hidden")(x)
+        x = keras.layers.Dense(feature, "relu", dtype="float32", name=FEATURE_LAYER)(x)
+    x = SeededDropout(dropout, seed, name="head_dropout")(x)
+    return keras.layers.Dense(num_bins, "softmax", dtype="float32", name="head")(x)
 
 
 def start_from_mean(model: keras.Model, distribution: np.ndarray) -> None:

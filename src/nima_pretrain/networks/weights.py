@@ -87,7 +87,7 @@ def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
         load_weights(backbone, path)
         return backbone
     if side_car.kind == "nima":
-        model = build_nima(backbone, side_car.score_scale.bins)
+        model = build_nima(backbone, side_car.score_scale.bins, head=side_car.head)
         if not side_car_path(path).is_file():
             load_weights(model, path, idealo.layer_names(path))
             return model

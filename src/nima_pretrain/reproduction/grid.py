@@ -15,13 +15,14 @@ from rich.console import Console
 
 from nima_pretrain.config import (
     AnyPretextConfig,
-    FinetuneConfig,
+    DistillConfig,
     RatingsConfig,
     ReproduceConfig,
 )
 from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.ratings import Ratings, listed, parse_scale
 from nima_pretrain.data.split import PARTS, SplitFiles, read_file_list
+from nima_pretrain.distillation import distill
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import evaluate, evaluations_of, write_evaluation
 from nima_pretrain.files import read_json
@@ -128,7 +129,8 @@ def run_grid(
         folder = cell.folder(run)
         logger.info("cell %d of %d: %s", number, len(cells), folder.relative_to(run))
         fold = by_name[cell.fold]
-        _finetune(folder, cell, fold, config, weights_of(run, config, cell.start), console)
+        weights = weights_of(run, config, cell.start)
+        _finetune(folder, cell, fold, config, weights, run / "features", console)
         done = evaluations_of(folder)
         for name, ratings in {TEST: fold.test, **transfers}.items():
             if name not in done:
@@ -158,16 +160,28 @@ def _finetune(
     fold: Fold,
     config: ReproduceConfig,
     weights: str,
+    features: Path,
     console: Console | None,
 ) -> None:
     changes = {"share": cell.share, "seed": cell.seed}
-    stage = FinetuneConfig(**{**config.finetune.model_dump(), **changes})
-    results = carry_on(
-        folder,
-        stage,
-        lambda: finetune.finetune(fold.training, folder, stage, fold.validation, weights, console),
-        lambda: finetune.resume(fold.training, folder, stage, fold.validation, console),
-    )
+    start = config.starts[cell.start]
+    stage = config.stage_of(start).model_copy(update=changes)
+    known, held_out = fold.training, fold.validation
+
+    def begin() -> dict[str, Any]:
+        if isinstance(stage, DistillConfig):
+            others = start.unlabelled
+            return distill.distill(
+                known, folder, stage, held_out, weights, others, features, console
+            )
+        return finetune.finetune(known, folder, stage, held_out, weights, console)
+
+    def go_on() -> dict[str, Any]:
+        if isinstance(stage, DistillConfig):
+            return distill.resume(known, folder, stage, held_out, start.unlabelled, console)
+        return finetune.resume(known, folder, stage, held_out, console)
+
+    results = carry_on(folder, stage, begin, go_on)
     expected = training_digest(fold.training, stage)
     if results["ratings_sha256"] != expected:
         raise InputError(

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from nima_pretrain.comparison import Entry, compare
-from nima_pretrain.config import FinetuneConfig, load_config
+from nima_pretrain.config import load_stage
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import evaluations_of, read_predictions, scored_of
 from nima_pretrain.figures import draw_learning_curves, draw_predictions
@@ -105,7 +105,7 @@ def _probes(
         bins = [f"p{column + 1}" for column in range(len(scores))]
         means = rated[bins].to_numpy(np.float64) @ scores
         weights = str(read_json(path / "results.json", "results")["backbone_weights"])
-        config = load_config(FinetuneConfig, path / "config.json")
+        config = load_stage(path / "config.json")
         paths = [Path(file) for file in [*rated["path"], *table["path"]]]
         features = frozen_features(weights, config.network, paths, console)
         fitted, others = features[: len(rated)], features[len(rated) :]

@@ -7,7 +7,8 @@ of epochs for both parts and random crops it is idealo's.
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.rated import RatedBatches
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.files import write_json
-from nima_pretrain.losses import earth_movers_distance
 from nima_pretrain.metrics import quantiles_of
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
@@ -38,23 +38,21 @@ from nima_pretrain.training.callbacks import (
     Logs,
     ReduceOnPlateau,
     StopOnPlateau,
-    log_files,
     read_log,
 )
 from nima_pretrain.training.checkpoint import (
     Checkpoint,
     Position,
-    SaveCheckpoints,
-    fit_what_is_left,
     load_checkpoint,
 )
 from nima_pretrain.training.feed import Feed
+from nima_pretrain.training.objectives import Examples, LabelObjective, Objective
 from nima_pretrain.training.optimizers import (
     backbone_and_head_optimizer,
     head_optimizer,
     learning_rates,
 )
-from nima_pretrain.training.progress import ShowProgress
+from nima_pretrain.training.part_fit import CHECKPOINT, PartFit
 from nima_pretrain.training.rated_parts import (
     Parts,
     check_same_ratings,
@@ -67,7 +65,6 @@ from nima_pretrain.training.rated_parts import (
 logger = logging.getLogger(__name__)
 
 RATINGS = "ratings.csv"
-_CHECKPOINT = "checkpoint.npz"
 _BACKBONE_RATE = "backbone_learning_rate"
 _HEAD_RATE = "head_learning_rate"
 _HEAD, _EVERYTHING = 0, 1
@@ -80,6 +77,7 @@ def finetune(
     validation_ratings: Ratings | None = None,
     backbone_weights: str = "imagenet",
     console: Console | None = None,
+    objective_of: Callable[[Parts], Objective] = LabelObjective,
 ) -> dict[str, Any]:
     """Trains a NIMA model and returns its results, which `results.json` holds too.
 
@@ -93,21 +91,23 @@ def finetune(
             for it, or else for a fraction of them.
         backbone_weights: "imagenet", "none" or a path; see `networks.weights.load_base_weights`.
         console: where a progress bar is drawn, or None.
+        objective_of: makes of the readable ratings what the model is pulled towards.
 
     Raises:
         InputError: ratings or weights are not what they should be, or the disk is full.
     """
+    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
+    write_parts(run / RATINGS, parts)
+    objective = objective_of(parts)
     keras.utils.set_random_seed(config.seed)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     load_base_weights(backbone, backbone_weights, config)
-    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
-    write_parts(run / RATINGS, parts)
     about = {
         "backbone_weights": backbone_weights,
         "ratings_sha256": training_digest(ratings, config),
         "unreadable": len(parts.scan.unreadable),
     }
-    training = _Finetuning(backbone, parts, run, config, about, console)
+    training = _Finetuning(backbone, parts, objective, run, config, about, console)
     if config.head_start == "mean":
         start_from_mean(training.model, parts.training.distributions.mean(axis=0))
     return training.run_from(Position(_HEAD))
@@ -119,6 +119,7 @@ def resume(
     config: FinetuneConfig,
     validation_ratings: Ratings | None = None,
     console: Console | None = None,
+    objective_of: Callable[[Parts], Objective] = LabelObjective,
 ) -> dict[str, Any]:
     """Goes on with a training that was stopped at any moment, as if it had not been.
 
@@ -128,17 +129,19 @@ def resume(
         config: that of the run.
         validation_ratings: those that the run was begun with.
         console: where a progress bar is drawn, or None.
+        objective_of: see `finetune`.
 
     Raises:
         InputError: there is nothing to resume, or ratings or photos are not those of the run.
     """
-    checkpoint = load_checkpoint(run / _CHECKPOINT)
+    checkpoint = load_checkpoint(run / CHECKPOINT)
     parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
     check_same_ratings(run / RATINGS, parts)
+    objective = objective_of(parts)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
-    training = _Finetuning(backbone, parts, run, config, checkpoint.about, console)
+    training = _Finetuning(backbone, parts, objective, run, config, checkpoint.about, console)
     return training.run_from(position, checkpoint)
 
 
@@ -152,14 +155,17 @@ class _Finetuning:
         self,
         backbone: keras.Model,
         parts: Parts,
+        objective: Objective,
         run: Path,
         config: FinetuneConfig,
         about: dict[str, Any],
         console: Console | None,
     ) -> None:
         self._backbone = backbone
-        self.model = build_nima(backbone, parts.training.scale.bins, config.dropout, config.seed)
+        bins = parts.training.scale.bins
+        self.model = build_nima(backbone, bins, config.dropout, config.seed, config.head)
         self._parts = parts
+        self._objective = objective
         self._run = run
         self._config = config
         self._about = about
@@ -170,11 +176,12 @@ class _Finetuning:
         started = time.perf_counter() - start.seconds
         self._introduce()
         best = KeepBest(self._save, start.best_epoch, start.best_logs)
-        training = self._feed(self._parts.training, vary=True, start=start)
-        validation = self._feed(self._parts.validation)
+        training = self._feed(self._objective.training, vary=True, start=start)
+        validation = self._feed(self._objective.validation)
         with training, validation:
             settings = (self._run, self._config, self._about, self._console)
-            fit = _Fit(self.model, training, validation, best, *settings)
+            trained = self._objective.model_of(self.model)
+            fit = PartFit(trained, self._objective, training, validation, best, *settings)
             if start.stage == _HEAD:
                 start = self._train_head(fit, start, checkpoint)
                 checkpoint = None
@@ -193,13 +200,14 @@ class _Finetuning:
             "metrics": best.logs,
             "backbone_weights": self._about["backbone_weights"],
             "ratings_sha256": self._about["ratings_sha256"],
+            **self._objective.about,
             "seconds": round(time.perf_counter() - started, 1),
         }
         write_json(self._run / "results.json", results)
-        (self._run / _CHECKPOINT).unlink()
+        (self._run / CHECKPOINT).unlink()
         return results
 
-    def _train_head(self, fit: "_Fit", start: Position, checkpoint: Checkpoint | None) -> Position:
+    def _train_head(self, fit: PartFit, start: Position, checkpoint: Checkpoint | None) -> Position:
         """Trains the head on the frozen backbone, for its epochs or until the first plateau."""
         config = self._config
         self._backbone.trainable = False
@@ -216,7 +224,7 @@ class _Finetuning:
         return replace(end, stage=_EVERYTHING)
 
     def _train_everything(
-        self, fit: "_Fit", start: Position, checkpoint: Checkpoint | None
+        self, fit: PartFit, start: Position, checkpoint: Checkpoint | None
     ) -> Position:
         """Trains backbone and head until validation stops gaining, or for the epochs left."""
         config = self._config
@@ -272,6 +280,7 @@ class _Finetuning:
         side_car = SideCar(
             kind="nima",
             network=self._config.network,
+            head=self._config.head,
             scale=ScaleConfig(bins=len(scores), low=scores[0], high=scores[-1]),
             training_data={
                 "photos": len(training),
@@ -287,10 +296,11 @@ class _Finetuning:
         )
         save_weights(self.model, self._run / "nima.h5", side_car)
 
-    def _feed(self, ratings: Ratings, vary: bool = False, start: Position | None = None) -> Feed:
+    def _feed(self, examples: Examples, vary: bool = False, start: Position | None = None) -> Feed:
         config = self._config
         batches = RatedBatches(
-            ratings,
+            examples.paths,
+            examples.targets,
             config.input_size,
             config.fit,
             config.batch_size,
@@ -302,75 +312,9 @@ class _Finetuning:
         if start:
             first = start.epoch * batches.batches_per_epoch + start.step
             batches = replace(batches, first=first)
-        size, bins = config.input_size, ratings.scale.bins
+        size, width = config.input_size, examples.targets.shape[1]
         signature = (
             tf.TensorSpec((None, size, size, 3), tf.uint8),
-            tf.TensorSpec((None, bins), tf.float32),
+            tf.TensorSpec((None, width), tf.float32),
         )
         return Feed(batches, batches.batches_per_epoch, signature)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """What both parts of a training share."""
-
-    model: keras.Model
-    training: Feed
-    validation: Feed
-    best: KeepBest
-    run: Path
-    config: FinetuneConfig
-    about: dict[str, Any]
-    console: Console | None
-
-    def part(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        rates: LogLearningRates,
-        stop: StopOnPlateau,
-        start: Position,
-        epochs: int,
-        checkpoint: Checkpoint | None,
-        *more: keras.callbacks.Callback,
-    ) -> Position:
-        """Trains one part from a position, and returns the position at its end."""
-        # Compiling makes a new train function: one traced while the backbone was frozen would
-        # keep it frozen, without a message.
-        self.model.compile(optimizer, loss=earth_movers_distance)
-        if checkpoint:
-            checkpoint.restore(self.model)
-        save = SaveCheckpoints(
-            self.run / _CHECKPOINT,
-            start,
-            self.about,
-            self.config.checkpoint_seconds,
-            self.best,
-            checkpoint,
-        )
-        columns = ("loss", "val_loss")
-        callbacks = [
-            rates,
-            ShowProgress(self.training, self.config.epochs, 1, columns, self.console),
-            *log_files(self.run),
-            self.best,
-            *more,
-            stop,
-            save,
-        ]
-
-        def fit(epoch: int, epochs: int, steps: int) -> None:
-            if epoch < epochs and not stop.is_over:
-                self.model.fit(
-                    self.training.dataset,
-                    steps_per_epoch=steps,
-                    validation_data=self.validation.dataset,
-                    validation_steps=self.validation.steps,
-                    initial_epoch=epoch,
-                    epochs=epochs,
-                    verbose=0,
-                    callbacks=callbacks,
-                    shuffle=False,
-                )
-
-        fit_what_is_left(start, epochs, self.training.steps, fit)
-        return save.position

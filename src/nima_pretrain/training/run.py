@@ -24,6 +24,8 @@ _BEFORE_THE_FIRST_STEP = (
     "unreadable.csv",
     "photos.csv",
     "ratings.csv",
+    "lessons.npz",
+    "teacher.json",
     "views.png",
     "tensorboard",
 )
