@@ -1,6 +1,7 @@
 """Evaluation: metrics of the model beside those of the constant."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,26 @@ def test_unreadable_photos_are_counted_and_left_out(model, ratings):
     assert (results["images"], results["unreadable"], results["threshold"]) == (5, 1, 2.5)
     assert table["status"].tolist().count("error") == 1
     assert "intervals" not in results
+
+
+def test_categories_have_metrics_of_their_own(model, ratings, tmp_path):
+    categories = ("sea", "city", "sea", "", "sea", "city")
+    ratings = replace(ratings, categories=categories)
+    evaluation = evaluate(model, SIDE_CAR, ratings, resamples=0)
+    assert evaluation.table["category"].tolist() == list(categories)
+    assert set(evaluation.results["categories"]) == {"sea"}  # two photos say nothing
+    of_sea = dict(evaluation.results["categories"]["sea"])
+    alone = evaluate(model, SIDE_CAR, ratings.rows([0, 2, 4]), threshold=3, resamples=0).results
+    assert of_sea.pop("photos") == 3
+    assert of_sea.keys() == alone["model"].keys()
+    for metric, value in alone["model"].items():
+        assert of_sea[metric] == (None if value is None else pytest.approx(value, rel=1e-5))
+    write_evaluation(evaluation, tmp_path, "rated")
+    assert "by what photos show" in (tmp_path / "report.html").read_text()
+    write_evaluation(evaluate(model, SIDE_CAR, ratings.rows([1, 3]), resamples=0), tmp_path, "two")
+    ratings.paths[2].write_bytes(b"broken")
+    results = evaluate(model, SIDE_CAR, ratings, resamples=0).results
+    assert results["categories"] == {}
 
 
 def test_another_scale_is_compared_as_it_is_and_mapped(model, ratings):

@@ -86,6 +86,14 @@ def print_evaluation(results: dict[str, Any], ratings: str) -> None:
             row += [_number(results[key][name]), _interval(intervals.get(name))]
     title = f"Evaluation on {results['images']} images, {ratings}"
     print_table(title, columns, rows)
+    if results.get("categories"):
+        shown_here = ("lcc", "srcc", "mae", "emd")
+        rows = [
+            [category, str(found["photos"]), *(_number(found[name]) for name in shown_here)]
+            for category, found in results["categories"].items()
+        ]
+        heads = ["category", "photos", *(LABELS[name] for name in shown_here)]
+        print_table("By category", heads, rows)
 
 
 def print_check(check: Any) -> None:

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _FOLDER = "evaluation"
 _PREDICTIONS = "predictions.csv"
 _RESULTS = "results.json"
+_FEWEST_IN_CATEGORY = 3
 
 
 class Evaluation(NamedTuple):
@@ -53,6 +54,9 @@ def evaluate(
     as they are, as the paper compares AVA models with TID2013, and `mapped` those of its scores
     brought linearly to the scale of the ratings. EMD needs as many bins on both sides; it is that
     of the bins, and so one of `mapped`.
+
+    Where the ratings say what photos show, `categories` holds the model's metrics for each category
+    of at least three photos, on the scale of the ratings.
 
     Args:
         model: a NIMA model.
@@ -97,10 +101,13 @@ def evaluate(
         results["intervals"] = {
             name: _intervals(photos, limit, resamples) for name, photos in of_all.items()
         }
+    shown = variants.get("mapped", variants["model"])
     table = predictions_table(scores, own_scale)
     table.insert(0, "name", ratings.names)
     table.insert(2, "true_mean", ratings.mean_scores)
-    shown = variants.get("mapped", variants["model"])
+    if ratings.categories:
+        table.insert(2, "category", ratings.categories)
+        results["categories"] = _by_category(shown, table["category"][read], limit)
     for column, values in (
         ("mapped_mean", shown.predicted),
         ("absolute_error", shown.errors),
@@ -140,6 +147,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path, name: str) -> Path:
         Table(metrics_table(evaluation.results), "Metrics, with 95 % intervals over photos."),
         Figure(png, "Predicted against true means; the line is where both agree."),
     ]
+    if evaluation.results.get("categories"):
+        caption = "Metrics by what photos show, where there are at least three of it."
+        parts.append(Table(categories_table(evaluation.results), caption))
     write_section(folder, f"evaluation-{name}", f"Evaluation on {name}", text, parts)
     return target
 
@@ -177,6 +187,31 @@ def metrics_table(results: dict[str, Any]) -> pd.DataFrame:
                 row[metric] += f" [{_number(interval[0])}, {_number(interval[1])}]"
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def categories_table(results: dict[str, Any]) -> pd.DataFrame:
+    """Returns the metrics of an evaluation by category, a row each, the largest first."""
+    rows = [
+        {
+            "category": category,
+            "photos": metrics["photos"],
+            **{metric: _number(metrics[metric]) for metric in Agreement._fields},
+        }
+        for category, metrics in results.get("categories", {}).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _by_category(
+    photos: ScoredPhotos, categories: pd.Series, threshold: float
+) -> dict[str, dict[str, float | None]]:
+    counts = categories[categories != ""].value_counts()
+    found = {}
+    for category, count in counts[counts >= _FEWEST_IN_CATEGORY].items():
+        rows = np.flatnonzero(categories == category)
+        metrics = _defined(photos.rows(rows).agreement(threshold))
+        found[str(category)] = {"photos": int(count), **metrics}
+    return found
 
 
 def _variants(

@@ -56,9 +56,8 @@ class _BalancedLoss(_Loss):
         return {**super().get_config(), "bank": self.bank.name, "temperature": self.temperature}
 
 
-@keras.utils.register_keras_serializable("nima_pretrain")
-class RankingLoss(_BalancedLoss):
-    """The ranking endpoint: scores (B, V) -> the same; see `losses.ranking`."""
+class _MarginLoss(_BalancedLoss):
+    """What the ranking losses share: the margin, on the scale of the scores."""
 
     def __init__(
         self,
@@ -69,6 +68,23 @@ class RankingLoss(_BalancedLoss):
     ) -> None:
         super().__init__(bank, temperature, **options)
         self.margin = margin
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "margin": self.margin}
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
+class RankingLoss(_MarginLoss):
+    """The ranking endpoint: scores (B, V) -> the same; see `losses.ranking`."""
+
+    def __init__(
+        self,
+        bank: DistortionBank | str,
+        temperature: float = 50.0,
+        margin: float = 0.2,
+        **options: Any,
+    ) -> None:
+        super().__init__(bank, temperature, margin, **options)
         self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
 
     def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
@@ -79,9 +95,6 @@ class RankingLoss(_BalancedLoss):
         ordered = tf.cast(better > worse, tf.float32)
         self.report(self.ordered_pairs, ordered, tf.broadcast_to(weights, tf.shape(ordered)))
         return scores
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "margin": self.margin}
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
@@ -105,25 +118,12 @@ class RegressionLoss(_BalancedLoss):
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class CrossPhotoRankingLoss(_BalancedLoss):
+class CrossPhotoRankingLoss(_MarginLoss):
     """Ranks photos against each other: scores (B, V) -> the same; see `losses`."""
-
-    def __init__(
-        self,
-        bank: DistortionBank | str,
-        temperature: float = 50.0,
-        margin: float = 0.2,
-        **options: Any,
-    ) -> None:
-        super().__init__(bank, temperature, **options)
-        self.margin = margin
 
     def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
         self.add(losses.cross_photo_ranking(scores, self.bank, self.margin, differences))
         return scores
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "margin": self.margin}
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")

@@ -43,6 +43,20 @@ def test_counts_and_probabilities_become_distributions(tmp_path, images):
     np.testing.assert_allclose(ratings.mean_scores, [3.6, 5, 1], rtol=1e-6)
 
 
+def test_categories_stay_with_their_photos(tmp_path, images):
+    rows = [{**ROWS[0], "category": "sea"}, {**ROWS[1]}, {**ROWS[2], "category": "city"}]
+    ratings = load_ratings(write(tmp_path, rows), images)
+    assert ratings.categories == ("sea", "", "city")
+    assert ratings.called(["231893"]).categories == ("city",)
+    assert load_ratings(write(tmp_path, ROWS), images).categories == ()
+    csv = tmp_path / "ratings.csv"
+    csv.write_text("path,p1,p2,Theme\n231893,1,3, city\nBeach 1,0,0,sea\n2.5 stops,1,1,\n")
+    assert read_rows(csv).categories == ["city", ""]
+    csv.write_text("path,mean,category\n231893,2.5,city\n2.5 stops,3,studio\n")
+    means = load_ratings(csv, images, ScoreScale(5))
+    assert (means.ids, means.categories) == (("231893", "2.5 stops"), ("city", "studio"))
+
+
 @pytest.mark.shared
 def test_real_ratings_are_read(shared):
     folder = shared / "data" / "oasis-beauty"

@@ -65,6 +65,7 @@ def load_ratings(file: Path, images: Path, scale: ScoreScale | None = None) -> R
         tuple(rows.ids[row] for row in kept),
         tuple(rows.parts[row] for row in kept) if rows.parts else (),
         rows.of_votes,
+        tuple(rows.categories[row] for row in kept) if rows.categories else (),
     )
 
 

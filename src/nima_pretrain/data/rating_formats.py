@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _FORMATS = (
     'AVA.txt (15 numbers a line), TID2013\'s mos_with_names.txt ("5.51 I01_01_1.bmp"), '
     'idealo\'s JSON ([{"image_id": "...", "label": [...]}, ...]), or CSV with a header '
-    "(path,mean[,std][,split] or path,p1,..,pn[,split])"
+    "(path,mean[,std][,split][,category] or path,p1,..,pn[,split][,category])"
 )
 _AVA_COLUMNS = 15  # index, image id, ten counts, two tags, challenge
 _AVA_SCALE = ScoreScale(10)
@@ -37,6 +37,7 @@ _COLUMNS = {
     "mean": ("mean", "mos"),
     "std": ("std",),
     "split": ("split", "part"),
+    "category": ("category", "theme"),
 }
 _PART_NAMES = {
     **dict.fromkeys(("train", "training"), "training"),
@@ -65,6 +66,7 @@ class RatedRows:
         distributions: (N, n) float64, rows sum to 1.
         scale: the scores of the bins.
         parts: "training", "validation", "test" or "" for each; empty without a split.
+        categories: what each shows, "" where it is not said; empty without any.
         of_votes: see `Ratings`.
         problems: of the entries left out.
         may_miss_images: whether images are known to be gone, as some of AVA's are.
@@ -74,6 +76,7 @@ class RatedRows:
     distributions: np.ndarray
     scale: ScoreScale
     parts: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
     of_votes: bool = True
     problems: list[Problem] = field(default_factory=list)
     may_miss_images: bool = False
@@ -165,6 +168,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
         wrong["expected the split train, validation or test, received {}"] = ~named.isin(
             _PART_NAMES
         ).to_numpy()
+    categories = table[columns["category"]].str.strip().tolist() if columns["category"] else []
     if votes:
         if votes != [f"p{k + 1}" for k in range(len(votes))] or len(votes) < 2:
             raise InputError(f"Expected the columns p1, p2, .. pn in {file}, received {votes}.")
@@ -174,7 +178,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
                 f"Expected {scale} in {file}, received {len(votes)} columns p1, p2, .."
             )
         shares = _numbers(table[votes])
-        return _rows(file, table, ids, shares, scale, wrong, parts)
+        return _rows(file, table, ids, shares, scale, wrong, parts, categories)
     if scale is None:
         raise InputError(
             f"{file} gives means, which do not say what scores there were. "
@@ -182,14 +186,14 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
         )
     means = _numbers(table[[columns["mean"]]])[:, 0]
     spreads = _numbers(table[[columns["std"]]])[:, 0] if columns["std"] else None
-    return _rows_of_means(file, table, ids, means, spreads, scale, wrong, parts)
+    return _rows_of_means(file, table, ids, means, spreads, scale, wrong, parts, categories)
 
 
 def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
     form = '[{"image_id": "...", "label": [...]}, ...]'
     if not isinstance(content, list) or not content:
         raise InputError(f"Expected a list of ratings, {form}, in {file}.")
-    labels, ids, problems = [], [], []
+    labels, ids, categories, problems = [], [], [], []
     bins = None
     for number, entry in enumerate(content, start=1):
         if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
@@ -203,10 +207,12 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
         else:
             labels.append(label)
             ids.append(image_id)
+            categories.append(str(entry.get("category", "")))
     counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
     distributions = counts / counts.sum(axis=1, keepdims=True)
     scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
-    return RatedRows(ids, distributions, scale, problems=problems)
+    known = categories if any(categories) else []
+    return RatedRows(ids, distributions, scale, categories=known, problems=problems)
 
 
 def _wrong_with_label(label: Any, bins: int) -> str | None:
@@ -230,6 +236,7 @@ def _rows(
     scale: ScoreScale,
     wrong: dict[str, np.ndarray],
     parts: list[str] | None = None,
+    categories: list[str] | None = None,
     may_miss_images: bool = False,
 ) -> RatedRows:
     """Rows of counts or probabilities; `wrong` says which rows are, by reason."""
@@ -243,6 +250,7 @@ def _rows(
         counts[kept] / total[kept, None],
         scale,
         [parts[row] for row in kept] if parts else [],
+        [categories[row] for row in kept] if categories else [],
         problems=problems,
         may_miss_images=may_miss_images,
     )
@@ -257,6 +265,7 @@ def _rows_of_means(
     scale: ScoreScale,
     wrong: dict[str, np.ndarray] | None = None,
     parts: list[str] | None = None,
+    categories: list[str] | None = None,
 ) -> RatedRows:
     given = "a mean" if spreads is None else "a mean and a standard deviation"
     low, high = scale.scores[0], scale.scores[-1]
@@ -269,6 +278,7 @@ def _rows_of_means(
         maximum_entropy(means[kept], kept_spreads, scale.scores),
         scale,
         [parts[row] for row in kept] if parts else [],
+        [categories[row] for row in kept] if categories else [],
         of_votes=False,
         problems=problems,
     )

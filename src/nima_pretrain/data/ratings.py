@@ -87,6 +87,7 @@ class Ratings:
         parts: "training", "validation" or "test" for each, where the ratings say so; else empty.
         of_votes: whether the distributions are of votes; else they are the least committal ones
             with the given means and spreads.
+        categories: what each photo shows, "" where the ratings do not say it; empty without any.
     """
 
     paths: tuple[Path, ...]
@@ -95,6 +96,7 @@ class Ratings:
     ids: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     of_votes: bool = True
+    categories: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -128,6 +130,7 @@ class Ratings:
             tuple(self.names[row] for row in rows),
             tuple(self.parts[row] for row in rows) if self.parts else (),
             self.of_votes,
+            tuple(self.categories[row] for row in rows) if self.categories else (),
         )
 
     def of(self, paths: Collection[Path]) -> "Ratings":
