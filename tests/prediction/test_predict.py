@@ -51,13 +51,13 @@ def scorer(weights):
 
 @pytest.fixture
 def many_photos(tmp_path, photo):
-    """A folder of 300 names of six small photographs."""
+    """A folder of 1500 names of six small photographs."""
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(6):
         cut = Image.fromarray(photo[number * 40 : number * 40 + 60, :80])
         cut.save(folder / f"{number}.jpg")
-    for number in range(6, 300):
+    for number in range(6, 1500):
         os.link(folder / f"{number % 6}.jpg", folder / f"{number}.jpg")
     return folder
 
@@ -145,7 +145,7 @@ def test_stopped_at_any_moment_no_row_is_lost_or_doubled(
         process.send_signal(how)
         message = process.communicate()[1].decode()
     stopped = output.read_bytes()
-    assert 20 < stopped.count(b"\n") < 300
+    assert 20 < stopped.count(b"\n") < 1500
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert "has the rows so far; --resume goes on" in message
@@ -321,4 +321,4 @@ main()
     (tmp_path / "scores.jsonl").rename(tmp_path / "rest.jsonl")
     counts = score(scorer, many_photos, tmp_path / "rest.jsonl", JsonLines(), resume=True)
     assert counts.there_already > 20
-    assert sum(counts) == 300
+    assert sum(counts) == 1500

@@ -115,7 +115,7 @@ def test_tasks_across_photos_are_learned_beside_the_ranking(photo_folder, tmp_pa
         **SMALL,
         tasks="ranking+regression+cross_photo_ranking+level_consistency",
         photos_per_batch=4,
-        epochs=6,
+        epochs=4,
         learning_rate=1e-3,
     )
     keras.utils.set_random_seed(0)
