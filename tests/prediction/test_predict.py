@@ -148,7 +148,7 @@ def test_stopped_at_any_moment_no_row_is_lost_or_doubled(
     with subprocess.Popen(
         command(*arguments),
         stderr=subprocess.PIPE,
-        preexec_fn=hear_interrupts,  # noqa: PLW1509 - no threads have been started here
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - one call, no locks
     ) as process:
         wait_for_rows(process, output, 20)
         process.send_signal(how)
