@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nima_pretrain.comparison import Entry, compare, readable
+from nima_pretrain.comparison import Entry, compare, compare_by_category, readable
 from nima_pretrain.metrics import ScoredPhotos
 
 RNG = np.random.default_rng(0)
@@ -66,3 +66,18 @@ def test_what_stands_beside_is_shown_but_not_tested():
     assert np.isnan(differences["p"][1])
     assert differences["mae"][1] == 0
     assert not differences["is_significant"][1]
+
+
+def test_each_category_is_compared_as_if_its_photos_were_all_there_are():
+    rows_of = {"sea": np.arange(0, 100), "city": np.arange(100, 150)}
+    table = compare_by_category(ENTRIES, "base", 4, rows_of, resamples=50)
+    assert table["category"].tolist() == ["sea"] * 3 + ["city"] * 3
+    assert table["photos"].tolist() == [100] * 3 + [50] * 3
+    city = [Entry(entry.name, (entry.runs[0].rows(rows_of["city"]),)) for entry in ENTRIES]
+    metrics, differences = compare(city, "base", 4, resamples=50)
+    shown = table[table["category"] == "city"].reset_index(drop=True)
+    for end in ("", "_low", "_high"):
+        np.testing.assert_array_equal(shown[f"srcc{end}"], metrics[f"srcc{end}"])
+        np.testing.assert_array_equal(shown[f"mae_gain{end}"][1:], differences[f"mae{end}"])
+        assert np.isnan(shown[f"mae_gain{end}"][0])
+    assert "MAE gain" in readable(table.drop(columns=["category", "photos"]))

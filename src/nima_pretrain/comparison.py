@@ -1,6 +1,6 @@
 """Several models on the same photos: one table, and what in it could be chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -39,6 +39,10 @@ class Entry:
     def errors(self) -> np.ndarray:
         """Absolute errors, (N,)."""
         return np.mean([photos.errors for photos in self.runs], axis=0)
+
+    def of(self, rows: np.ndarray) -> "Entry":
+        """Returns the same for some of the photos."""
+        return Entry(self.name, tuple(photos.rows(rows) for photos in self.runs))
 
     def metrics(self, threshold: float, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Metrics of some photos, in the order of `Agreement`."""
@@ -102,6 +106,40 @@ def compare(
     return Comparison(metrics, differences)
 
 
+def compare_by_category(
+    entries: Sequence[Entry],
+    baseline: str,
+    threshold: float,
+    rows_of: Mapping[str, np.ndarray],
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:
+    """Compares models on each category of photos by itself, as Hou et al. (2022) do.
+
+    Returns:
+        A row for each category and entry: category, photos, name, the metrics with intervals, and
+        their differences to the baseline as METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for
+        the baseline. Nothing is tested: so many tests would find something.
+
+    Args:
+        entries: at least one.
+        baseline: the name of one of them.
+        threshold: the mean score above which a photo is good.
+        rows_of: the photos of each category.
+        resamples: of the 95 % intervals.
+    """
+    tables = []
+    for category, rows in rows_of.items():
+        within = [entry.of(rows) for entry in entries]
+        metrics, differences = compare(within, baseline, threshold, resamples=resamples)
+        gains = differences.set_index("name")[metrics.columns[1:]]
+        gains.columns = gains.columns.str.replace("(_low|_high)?$", r"_gain\1", n=1, regex=True)
+        table = metrics.join(gains, on="name")
+        table.insert(0, "category", category)
+        table.insert(1, "photos", len(rows))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
 def _table(entries: Sequence[Entry], values: np.ndarray, intervals: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame({"name": [entry.name for entry in entries]})
     for column, name in enumerate(Agreement._fields):
@@ -120,13 +158,18 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         low, high = f"{column}_low", f"{column}_high"
         if low in table:
             columns = (table[column], table[low], table[high])
-            result[LABELS.get(column, column)] = [
+            result[_label(column)] = [
                 "-" if np.isnan(value) else f"{value:.3f} [{below:.3f}, {above:.3f}]"
                 for value, below, above in zip(*columns, strict=True)
             ]
         else:
-            result[LABELS.get(column, column)] = table[column].map(_text)
+            result[_label(column)] = table[column].map(_text)
     return result
+
+
+def _label(column: str) -> str:
+    metric, gain, _ = column.partition("_gain")
+    return f"{LABELS.get(metric, metric)}{' gain' if gain else ''}"
 
 
 def _text(value: object) -> str:

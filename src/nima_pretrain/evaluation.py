@@ -107,7 +107,7 @@ def evaluate(
     table.insert(2, "true_mean", ratings.mean_scores)
     if ratings.categories:
         table.insert(2, "category", ratings.categories)
-        results["categories"] = _by_category(shown, table["category"][read], limit)
+        results["categories"] = _by_category(shown, table[read], limit)
     for column, values in (
         ("mapped_mean", shown.predicted),
         ("absolute_error", shown.errors),
@@ -202,16 +202,27 @@ def categories_table(results: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def rows_by_category(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns the rows of each category of at least three photos, the largest category first.
+
+    Args:
+        table: of predictions; without a column `category` there are none.
+    """
+    if "category" not in table:
+        return {}
+    known = table["category"].fillna("").astype(str)
+    counts = known[known != ""].value_counts()
+    names = [str(name) for name, count in counts.items() if count >= _FEWEST_IN_CATEGORY]
+    return {name: np.flatnonzero(known == name) for name in names}
+
+
 def _by_category(
-    photos: ScoredPhotos, categories: pd.Series, threshold: float
+    photos: ScoredPhotos, table: pd.DataFrame, threshold: float
 ) -> dict[str, dict[str, float | None]]:
-    counts = categories[categories != ""].value_counts()
-    found = {}
-    for category, count in counts[counts >= _FEWEST_IN_CATEGORY].items():
-        rows = np.flatnonzero(categories == category)
-        metrics = _defined(photos.rows(rows).agreement(threshold))
-        found[str(category)] = {"photos": int(count), **metrics}
-    return found
+    return {
+        category: {"photos": len(rows), **_defined(photos.rows(rows).agreement(threshold))}
+        for category, rows in rows_by_category(table).items()
+    }
 
 
 def _variants(

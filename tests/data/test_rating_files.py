@@ -44,7 +44,7 @@ def test_counts_and_probabilities_become_distributions(tmp_path, images):
 
 
 def test_categories_stay_with_their_photos(tmp_path, images):
-    rows = [{**ROWS[0], "category": "sea"}, {**ROWS[1]}, {**ROWS[2], "category": "city"}]
+    rows = [{**ROWS[0], "category": "sea"}, {**ROWS[1]}, {**ROWS[2], "theme": "city"}]
     ratings = load_ratings(write(tmp_path, rows), images)
     assert ratings.categories == ("sea", "", "city")
     assert ratings.called(["231893"]).categories == ("city",)

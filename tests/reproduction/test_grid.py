@@ -30,8 +30,9 @@ def data(tmp_path_factory):
     for number in range(12):
         pixels = np.clip(rng.normal(30 + 18 * number, 30, (32, 32, 3)), 0, 255)
         Image.fromarray(np.uint8(pixels)).save(folder / "images" / f"{number}.png")
+        theme = "sea" if number < 8 else "city"
         label = (10 * np.exp(-((np.arange(4) - number / 4) ** 2))).round(3)
-        ratings.append({"image_id": str(number), "label": label.tolist()})
+        ratings.append({"image_id": str(number), "label": label.tolist(), "category": theme})
         folds.append(f"{number},{'abc'[number % 3]}")
     (folder / "ratings.json").write_text(json.dumps(ratings))
     (folder / "folds.csv").write_text("\n".join(folds))
@@ -176,6 +177,14 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     shares = pd.read_csv(run / "results" / "shares.csv")
     assert shares[["start", "share"]].values.tolist() == [["scratch", 1.0], ["ranking", 0.5]]
     assert (run / "starts" / "ranking" / "backbone.h5").is_file()
+    by_category = pd.read_csv(run / "results" / "categories.csv")
+    assert by_category[["category", "photos", "name"]].values.tolist() == [
+        ["sea", 8, "scratch"],
+        ["city", 4, "scratch"],
+    ]
+    of_sea = pooled[pooled["name"] < 8]
+    expected = (of_sea["true_mean"] - of_sea["mean"]).abs().mean()
+    assert by_category["mae"][0] == pytest.approx(expected)
     page, markdown = (run / "report.html").read_text(), (run / "results.md").read_text()
     for name in ("metrics", "differences", "probes", "shares"):
         assert (run / "results" / f"{name}.csv").is_file()
@@ -184,6 +193,7 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
         assert f"results/{name}.png" in markdown
     assert page.count("data:image/png") == 4
     assert "| scratch | 1 |" in markdown
+    assert "| sea, scratch | 8 |" in markdown
 
     cells = run / "cells"
     runs = {
@@ -196,6 +206,8 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     probes = ["ridge probe, scratch", "ridge probe, ranking"]
     assert [row["name"] for row in compared["metrics"]] == ["scratch", "ranking", *probes]
     assert (tmp_path / "compared" / "results" / "differences.png").stat().st_size > 1000
+    by_category = pd.read_csv(tmp_path / "compared" / "results" / "categories.csv")
+    assert by_category["name"].tolist() == ["scratch", "ranking"]  # three of fold a's four: sea
     mixed = {"a": runs["scratch"], "b": runs["ranking"].with_name("fold-b")}
     with pytest.raises(InputError, match="'test' are on different ratings"):
         compare_runs(mixed, tmp_path / "mixed", evaluation="test")

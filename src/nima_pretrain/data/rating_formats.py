@@ -207,7 +207,8 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
         else:
             labels.append(label)
             ids.append(image_id)
-            categories.append(str(entry.get("category", "")))
+            said = [str(entry[key]) for key in _COLUMNS["category"] if key in entry]
+            categories.append(said[0] if said else "")
     counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
     distributions = counts / counts.sum(axis=1, keepdims=True)
     scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))

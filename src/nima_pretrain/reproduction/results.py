@@ -6,7 +6,16 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from nima_pretrain.comparison import ALPHA, LABELS, Comparison, Entry, compare, readable
+from nima_pretrain.comparison import (
+    ALPHA,
+    LABELS,
+    Comparison,
+    Entry,
+    compare,
+    compare_by_category,
+    readable,
+)
+from nima_pretrain.evaluation import rows_by_category
 from nima_pretrain.figures import (
     draw_by_share,
     draw_differences,
@@ -53,6 +62,34 @@ def write_comparison(
     return {"metrics": records(metrics), "differences": records(compared.differences)}
 
 
+def write_categories(
+    pages: Pages,
+    entries: Sequence[Entry],
+    baseline: str,
+    threshold: float,
+    predictions: pd.DataFrame,
+) -> None:
+    """Adds the comparison by what photos show, where the ratings say it.
+
+    Args:
+        pages: where it goes.
+        entries: what is compared.
+        baseline: the name of one of them.
+        threshold: the mean score above which a photo is good.
+        predictions: of any entry; its rows are the photos of all entries.
+    """
+    rows_of = rows_by_category(predictions)
+    if rows_of:
+        table = compare_by_category(entries, baseline, threshold, rows_of)
+        pages.table(
+            "categories",
+            table,
+            f"By what the photos show, where there are at least three of it; gain: minus "
+            f"{baseline}. 95 % bootstrap intervals, nothing tested.",
+            _category_text,
+        )
+
+
 def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
     """Writes all tables and figures of a finished grid, and returns its main results.
 
@@ -85,6 +122,11 @@ def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
         threshold = load(grid.config.transfer[name]).scale.threshold
         of_transfer = compare(entries_of_transfer, grid.config.baseline, threshold)
         pages.table(f"transfer-{name}", of_transfer.metrics, f"The same models on {name}.")
+    first = grid.config.seeds[0]
+    tables = {start: grid.predictions(start, grid.whole, first, TEST) for start in grid.starts}
+    write_categories(
+        pages, entries, grid.config.baseline, grid.threshold, next(iter(tables.values()))
+    )
     shares = _by_share(grid)
     if shares["share"].nunique() > 1:
         pages.table("shares", shares, "By the share of the training ratings.", _share_text)
@@ -92,8 +134,6 @@ def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
         epochs_by_share = draw_by_share(shares, {"epochs": "epochs until early stopping"})
         pages.figure("epochs", epochs_by_share, "Epochs until early stopping by share (figure 5).")
     pages.figure("learning_curves", _learning_curves(grid), "Validation loss by epoch, each fold.")
-    first = grid.config.seeds[0]
-    tables = {start: grid.predictions(start, grid.whole, first, TEST) for start in grid.starts}
     pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
     more = {
         "photos": count,
@@ -132,6 +172,12 @@ def _share_text(table: pd.DataFrame) -> pd.DataFrame:
         for start, share in zip(table["start"], table["share"], strict=True)
     ]
     shown = table.drop(columns=["start", "share", "head_epochs", "best_epoch"])
+    return readable(shown.assign(name=names)[["name", *shown.columns]])
+
+
+def _category_text(table: pd.DataFrame) -> pd.DataFrame:
+    names = table["category"] + ", " + table["name"]
+    shown = table.filter(regex="^(photos$|srcc|mae)")
     return readable(shown.assign(name=names)[["name", *shown.columns]])
 
 

@@ -18,7 +18,7 @@ from nima_pretrain.metrics import ScoredPhotos
 from nima_pretrain.networks.weights import read_side_car
 from nima_pretrain.probe import frozen_features, ridge_probe
 from nima_pretrain.reproduction.pages import Pages
-from nima_pretrain.reproduction.results import write_comparison
+from nima_pretrain.reproduction.results import write_categories, write_comparison
 from nima_pretrain.training.finetune import RATINGS
 
 
@@ -66,6 +66,7 @@ def compare_runs(
     count = len(tables[baseline])
     about = f"{len(runs)} runs on {count} photos of {name}."
     found = write_comparison(pages, compared, epochs, baseline, about)
+    write_categories(pages, entries, baseline, threshold, tables[baseline])
     logs = {run: [pd.read_csv(path / "log.csv")] for run, path in runs.items()}
     pages.figure("learning_curves", draw_learning_curves(logs), "Validation loss by epoch.")
     pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
