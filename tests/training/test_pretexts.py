@@ -1,5 +1,6 @@
 """RotNet and SimCLR: they learn, resume, and end in files like any other pretraining."""
 
+import json
 import random
 import signal
 import subprocess
@@ -43,49 +44,50 @@ def test_rates_follow_their_schedules(config, rates):
     assert float(pretext.optimizer().learning_rate) == pytest.approx(rates[0])
 
 
+SETTINGS = {**SMALL, "epochs": 2, "photos_per_batch": 2, "learning_rate": 1e-3}
+CONFIGS = {
+    "rotnet": (RotNetConfig(**SETTINGS), "rotation_accuracy"),
+    "simclr": (SimCLRConfig(**SETTINGS), "partner_accuracy"),
+}
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def whole(request, photos, tmp_path_factory):  # noqa: F811
+    """A run that was never stopped, and what it returned."""
+    run = tmp_path_factory.mktemp(request.param)
+    return run, pretrain(photos, run, CONFIGS[request.param][0], "none")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("config", "accuracy"),
-    [
-        (RotNetConfig(**SMALL, epochs=2, learning_rate=1e-3), "rotation_accuracy"),
-        (SimCLRConfig(**SMALL, epochs=2, learning_rate=1e-3), "partner_accuracy"),
-    ],
-    ids=["rotnet", "simclr"],
-)
-def test_a_run_leaves_what_other_pretraining_leaves(photo_folder, tmp_path, config, accuracy):
-    results = pretrain(photo_folder, tmp_path, config, "none")
-    assert len(pd.read_csv(tmp_path / "log.csv")) == 2
+def test_a_run_leaves_what_other_pretraining_leaves(whole, photos):  # noqa: F811
+    run, results = whole
+    side_car = read_side_car(run / "pretext.h5", "pretext")
+    (task,) = side_car.tasks
+    config, accuracy = CONFIGS[task]
+    assert len(pd.read_csv(run / "log.csv")) == 2
     assert {accuracy, "loss"} <= set(results["test"])
     assert f"val_{accuracy}" in results["metrics"]
-    side_car = read_side_car(tmp_path / "pretext.h5", "pretext")
-    assert side_car.tasks == (config.task,)
-    assert (tmp_path / "views.png").is_file()
+    assert (run / "views.png").is_file()
     views = pretext_of(config).views
     images = np.random.default_rng(0).integers(0, 256, (2, views.num_views, 32, 32, 3), np.uint8)
-    pretext = load_model(tmp_path / "pretext.h5")
-    backbone = load_model(tmp_path / "backbone.h5")
+    pretext = load_model(run / "pretext.h5")
+    backbone = load_model(run / "backbone.h5")
     np.testing.assert_array_equal(pretext.backbone(images[0]), backbone(images[0]))
-    assert set(pretext(images)) == {config.task}
-    with pytest.raises(InputError, match=f"was trained on {config.task}. Fine-tune its backbone"):
-        study(tmp_path / "pretext.h5", photo_folder)
+    assert set(pretext(images)) == {task}
+    with pytest.raises(InputError, match=f"was trained on {task}. Fine-tune its backbone"):
+        study(run / "pretext.h5", photos)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["rotnet", "simclr"])
-def test_a_killed_run_resumes_as_if_it_had_not_been(photos, tmp_path, task):  # noqa: F811
-    settings = [
-        *("width=0.35", "input_size=32", "epochs=2", "photos_per_batch=2", "split=[4,1,1]"),
-        *("checkpoint_seconds=0", "learning_rate=0.001"),
-    ]
-    begin = ("--task", task, "--base-weights", "none", "--set", *settings)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = finish(command(photos, whole, *begin))
-    assert done.returncode == 0, done.stderr
+def test_a_killed_run_resumes_as_if_it_had_not_been(whole, photos, tmp_path):  # noqa: F811
+    killed = tmp_path / "killed"
+    (task,) = read_side_car(whole[0] / "pretext.h5", "pretext").tasks
+    (tmp_path / "config.json").write_text(json.dumps(SETTINGS))
+    settings = ("--config", tmp_path / "config.json", "--set", "checkpoint_seconds=0")
+    begin = command(photos, killed, "--task", task, "--base-weights", "none", *settings)
     target = random.randrange(1, 4)
     print(f"killed after {target} steps")
-    with subprocess.Popen(
-        command(photos, killed, *begin), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen(begin, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         while (steps_done(killed) or 2) - 2 < target:
             assert process.poll() is None
             time.sleep(0.01)
@@ -95,10 +97,11 @@ def test_a_killed_run_resumes_as_if_it_had_not_been(photos, tmp_path, task):  # 
     assert f"was begun with --task {task}, received distortions" in other.stderr
     done = finish(command(photos, killed, "--resume"))
     assert done.returncode == 0, done.stderr
-    first, second = (load_model(run / "pretext.h5").get_weights() for run in (whole, killed))
+    runs = (whole[0], killed)
+    first, second = (load_model(run / "pretext.h5").get_weights() for run in runs)
     for expected, actual in zip(first, second, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
-    logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
+    logs = [pd.read_csv(run / "log.csv") for run in runs]
     for column in ("epoch", "loss", "val_loss", "learning_rate"):
         np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=1e-5)
 
