@@ -20,9 +20,13 @@ from nima_pretrain.data.scanning import Scan
 from nima_pretrain.distillation.objective import DistillationObjective, Lessons
 from nima_pretrain.distillation.teaching import teach
 from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation import evaluate
 from nima_pretrain.losses import Taught, distillation, earth_movers_distance
 from nima_pretrain.networks import build_backbone, build_nima, load_model
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.networks.weights import read_side_car
+from nima_pretrain.published.publish import publish
+from nima_pretrain.scoring import score_photos
 from nima_pretrain.training.rated_parts import Parts
 from tests.training.test_finetune_resume import finish, steps_done
 
@@ -168,15 +172,15 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
     logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
     np.testing.assert_allclose(logs[1]["loss"], logs[0]["loss"], rtol=1e-4)
-    assert read_side_car(whole / "nima.h5", "nima").head == "mlp"
-    program = Path(sys.executable).with_name("nima-pretrain")
-    for arguments in (
-        ("evaluate", whole / "nima.h5", "--ratings", data / "ratings.csv", "--images", data),
-        ("predict", data / "others", "--weights", whole / "nima.h5"),
-        ("weights", "publish", whole, "--to", tmp_path / "public"),
-    ):
-        done = finish([str(part) for part in (program, *arguments)])
-        assert done.returncode == 0, done.stderr
+    side_car, model = read_side_car(whole / "nima.h5", "nima"), load_model(whole / "nima.h5")
+    assert side_car.head == "mlp"
+    ratings = load_ratings(data / "ratings.csv", data).part("validation")
+    results, table = evaluate(model, side_car, ratings, resamples=0)
+    assert results["images"] == 6
+    scores = score_photos(PhotoModel(model, side_car.network), ratings.paths)
+    rows = np.array([score.distribution for score in scores])
+    np.testing.assert_allclose(table["mean"], rows @ ratings.scale.scores, rtol=1e-5)
+    assert [entry.side_car.kind for entry in publish(whole, tmp_path / "public")] == ["nima"]
 
 
 @pytest.mark.parametrize(
