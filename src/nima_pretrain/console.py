@@ -6,6 +6,7 @@ rich is imported where it is used, so that `--help` answers at once.
 import logging
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 # The metric of each kind of pretraining, and what people call it.
@@ -64,11 +65,13 @@ def print_pretraining(results: dict[str, Any]) -> None:
     )
 
 
-def print_finetuning(results: dict[str, Any]) -> None:
-    """Prints what `training.finetune` returned."""
+def print_finetuning(results: dict[str, Any], run: Path) -> None:
+    """Prints what fine-tuning or distillation returned, and where it lies."""
     columns = ["epochs", "of these head alone", "best epoch", "validation EMD"]
     counts = [str(results[key]) for key in ("epochs", "head_epochs", "best_epoch")]
     print_table("Fine-tuning", columns, [[*counts, _number(results["metrics"]["val_loss"])]])
+    for name in ("results.json", "log.csv", "nima.h5"):
+        print(run / name)
 
 
 def print_evaluation(results: dict[str, Any], ratings: str) -> None:

@@ -77,14 +77,8 @@ class _MarginLoss(_BalancedLoss):
 class RankingLoss(_MarginLoss):
     """The ranking endpoint: scores (B, V) -> the same; see `losses.ranking`."""
 
-    def __init__(
-        self,
-        bank: DistortionBank | str,
-        temperature: float = 50.0,
-        margin: float = 0.2,
-        **options: Any,
-    ) -> None:
-        super().__init__(bank, temperature, margin, **options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
 
     def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:

@@ -17,6 +17,9 @@ from nima_pretrain.cli.options import (
     Resume,
     Run,
     Scale,
+    ValidationRatings,
+    find_backbone,
+    load_if_given,
     load_rated,
     start_tensorflow,
 )
@@ -46,10 +49,7 @@ def distill(
         Path | None,
         typer.Option(metavar="DIR", help="Photos without ratings, to learn from the teacher."),
     ] = None,
-    validation_ratings: Annotated[
-        Path | None,
-        typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
-    ] = None,
+    validation_ratings: ValidationRatings = None,
     backbone: BackboneWeights = "imagenet",
     cache: Annotated[
         Path | None,
@@ -72,22 +72,18 @@ def distill(
     before, resolved = configs_of(DistillConfig, run, resume, config, overrides)
     start_tensorflow()
     from nima_pretrain.distillation import distill as stage
-    from nima_pretrain.published.cache import find_weights
 
     rated = load_rated(ratings, images, scale)
-    validation = load_rated(validation_ratings, images, scale) if validation_ratings else None
-    if backbone not in ("imagenet", "none"):
-        backbone = str(find_weights(backbone, console=console()))
+    validation = load_if_given(validation_ratings, images, scale)
+    weights = find_backbone(backbone)
     open_run(run, before, resolved, overwrite)
     if resume:
         results = stage.resume(rated, run, resolved, validation, unlabelled, console())
     else:
         results = stage.distill(
-            rated, run, resolved, validation, backbone, unlabelled, cache, console()
+            rated, run, resolved, validation, weights, unlabelled, cache, console()
         )
-    print_finetuning(results)
-    for name in ("results.json", "log.csv", "nima.h5"):
-        print(run / name)
+    print_finetuning(results, run)
 
 
 def _teacher(text: str) -> dict[str, Any]:

@@ -19,7 +19,10 @@ from nima_pretrain.cli.options import (
     TestList,
     TrainingList,
     ValidationList,
+    ValidationRatings,
+    find_backbone,
     listed_in,
+    load_if_given,
     load_rated,
     split_files,
     start_tensorflow,
@@ -57,10 +60,7 @@ def train(
         Path | None,
         typer.Option("--images", metavar="DIR", help="Folder of the rated images."),
     ] = None,
-    validation_ratings: Annotated[
-        Path | None,
-        typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
-    ] = None,
+    validation_ratings: ValidationRatings = None,
     test_ratings: Annotated[
         Path | None,
         typer.Option("--test-ratings", metavar="FILE", help="Ratings to evaluate on."),
@@ -113,7 +113,7 @@ def train(
         inputs = road.RoadInputs(
             photos,
             load_rated(ratings, images, scale),
-            load_rated(validation_ratings, images, scale) if validation_ratings else None,
+            load_if_given(validation_ratings, images, scale),
             load_rated(test_ratings, images, scale),
             lists,
         )
@@ -177,10 +177,7 @@ def finetune(
     ratings: RatingsFile,
     images: ImagesFolder,
     run: Run,
-    validation_ratings: Annotated[
-        Path | None,
-        typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
-    ] = None,
+    validation_ratings: ValidationRatings = None,
     backbone: BackboneWeights = "imagenet",
     scale: Scale = None,
     share: Annotated[
@@ -201,24 +198,20 @@ def finetune(
     if validation_list and validation_ratings:
         raise InputError("Expected --validation-list or --validation-ratings, received both.")
     start_tensorflow()
-    from nima_pretrain.published.cache import find_weights
     from nima_pretrain.training import finetune as stage
 
     rated = load_rated(ratings, images, scale)
-    validation = load_rated(validation_ratings, images, scale) if validation_ratings else None
+    validation = load_if_given(validation_ratings, images, scale)
     if validation_list:
         validation = listed_in(rated, validation_list)
     rated = listed_in(rated, training_list)
-    if backbone not in ("imagenet", "none"):
-        backbone = str(find_weights(backbone, console=console()))
+    weights = find_backbone(backbone)
     open_run(run, before, resolved, overwrite)
     if resume:
         results = stage.resume(rated, run, resolved, validation, console())
     else:
-        results = stage.finetune(rated, run, resolved, validation, backbone, console())
-    print_finetuning(results)
-    for name in ("results.json", "log.csv", "nima.h5"):
-        print(run / name)
+        results = stage.finetune(rated, run, resolved, validation, weights, console())
+    print_finetuning(results, run)
 
 
 def reproduce(

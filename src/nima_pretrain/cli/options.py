@@ -40,6 +40,10 @@ RatingsFile = Annotated[
     Path,
     typer.Option("--ratings", metavar="FILE", help="AVA.txt, TID2013's MOS, idealo's JSON, CSV."),
 ]
+ValidationRatings = Annotated[
+    Path | None,
+    typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
+]
 ImagesFolder = Annotated[
     Path, typer.Option("--images", metavar="DIR", help="Folder of the rated images.")
 ]
@@ -86,6 +90,21 @@ def load_rated(file: Path, images: Path, scale: str | None = None) -> Any:
     from nima_pretrain.data.ratings import parse_scale
 
     return load_ratings(file, images, parse_scale(scale) if scale else None)
+
+
+def load_if_given(file: Path | None, images: Path, scale: str | None = None) -> Any:
+    """Returns the ratings of a file and a folder; None without a file."""
+    return load_rated(file, images, scale) if file else None
+
+
+def find_backbone(weights: str) -> str:
+    """Returns imagenet and none as they are, of anything else the path of the file."""
+    from nima_pretrain.console import console
+    from nima_pretrain.published.cache import find_weights
+
+    if weights in ("imagenet", "none"):
+        return weights
+    return str(find_weights(weights, console=console()))
 
 
 def listed_in(ratings: Any, file: Path | None) -> Any:
