@@ -12,8 +12,9 @@ from rich.console import Console
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, load_photo
+from nima_pretrain.data.rated_rows import RatedRows
 from nima_pretrain.data.rating_files import find_images, repeated_ids
-from nima_pretrain.data.rating_formats import RatedRows, read_rows
+from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.metrics import Agreement, mean_score, scored

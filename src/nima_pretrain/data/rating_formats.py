@@ -8,14 +8,13 @@ import io
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.data.maximum_entropy import infeasible, maximum_entropy
+from nima_pretrain.data.rated_rows import NO_DISTRIBUTION, Problem, RatedRows, TableEntries
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import parse_json, read_text
@@ -44,42 +43,6 @@ _PART_NAMES = {
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     "test": "test",
 }
-_NO_DISTRIBUTION = (
-    "expected counts or probabilities, none negative, with at least one vote, received {}."
-)
-
-
-class Problem(NamedTuple):
-    """An entry that cannot be used: where it stands, whose it is, and why."""
-
-    place: str
-    image_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RatedRows:
-    """The usable entries of a ratings file, before anybody has looked for the images.
-
-    Attributes:
-        ids: N names of images.
-        distributions: (N, n) float64, rows sum to 1.
-        scale: the scores of the bins.
-        parts: "training", "validation", "test" or "" for each; empty without a split.
-        categories: what each shows, "" where it is not said; empty without any.
-        of_votes: see `Ratings`.
-        problems: of the entries left out.
-        may_miss_images: whether images are known to be gone, as some of AVA's are.
-    """
-
-    ids: list[str]
-    distributions: np.ndarray
-    scale: ScoreScale
-    parts: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-    of_votes: bool = True
-    problems: list[Problem] = field(default_factory=list)
-    may_miss_images: bool = False
 
 
 def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
@@ -118,13 +81,14 @@ def _read_ava(text: str, file: Path) -> RatedRows:
     numbers = _numbers(table)
     ids = table[1].tolist()
     wrong = {"expected 15 whole numbers, received {}": np.isnan(numbers).any(axis=1)}
-    return _rows(file, table, ids, numbers[:, 2:12], _AVA_SCALE, wrong, may_miss_images=True)
+    entries = TableEntries(file, table, ids, wrong=wrong)
+    return entries.with_counts(numbers[:, 2:12], _AVA_SCALE, may_miss_images=True)
 
 
 def _read_tid(text: str, file: Path) -> RatedRows:
     table = _whitespace_table(text, 2, file)
-    means = _numbers(table[[0]])
-    return _rows_of_means(file, table, table[1].tolist(), means[:, 0], None, _TID_SCALE)
+    entries = TableEntries(file, table, table[1].tolist())
+    return entries.with_means(_numbers(table[[0]])[:, 0], None, _TID_SCALE)
 
 
 def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> RatedRows:
@@ -169,6 +133,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
             _PART_NAMES
         ).to_numpy()
     categories = table[columns["category"]].str.strip().tolist() if columns["category"] else []
+    entries = TableEntries(file, table, ids, parts, categories, wrong)
     if votes:
         if votes != [f"p{k + 1}" for k in range(len(votes))] or len(votes) < 2:
             raise InputError(f"Expected the columns p1, p2, .. pn in {file}, received {votes}.")
@@ -177,8 +142,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
             raise InputError(
                 f"Expected {scale} in {file}, received {len(votes)} columns p1, p2, .."
             )
-        shares = _numbers(table[votes])
-        return _rows(file, table, ids, shares, scale, wrong, parts, categories)
+        return entries.with_counts(_numbers(table[votes]), scale)
     if scale is None:
         raise InputError(
             f"{file} gives means, which do not say what scores there were. "
@@ -186,7 +150,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
         )
     means = _numbers(table[[columns["mean"]]])[:, 0]
     spreads = _numbers(table[[columns["std"]]])[:, 0] if columns["std"] else None
-    return _rows_of_means(file, table, ids, means, spreads, scale, wrong, parts, categories)
+    return entries.with_means(means, spreads, scale)
 
 
 def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
@@ -225,81 +189,8 @@ def _wrong_with_label(label: Any, bins: int) -> str | None:
             f"expected a label of {max(bins, 2)} numbers as in the first entry, received {label!r}."
         )
     if not np.isfinite(label).all() or min(label) < 0 or sum(label) <= 0:
-        return _NO_DISTRIBUTION.format(label)
+        return NO_DISTRIBUTION.format(label)
     return None
-
-
-def _rows(
-    file: Path,
-    table: pd.DataFrame,
-    ids: list[str],
-    counts: np.ndarray,
-    scale: ScoreScale,
-    wrong: dict[str, np.ndarray],
-    parts: list[str] | None = None,
-    categories: list[str] | None = None,
-    may_miss_images: bool = False,
-) -> RatedRows:
-    """Rows of counts or probabilities; `wrong` says which rows are, by reason."""
-    with np.errstate(invalid="ignore"):
-        total = counts.sum(axis=1)
-        usable = np.isfinite(total) & (counts >= 0).all(axis=1) & (total > 0)
-    wrong = {**wrong, _NO_DISTRIBUTION: ~usable}
-    kept, problems = _sort_out(file, table, ids, wrong)
-    return RatedRows(
-        [ids[row] for row in kept],
-        counts[kept] / total[kept, None],
-        scale,
-        [parts[row] for row in kept] if parts else [],
-        [categories[row] for row in kept] if categories else [],
-        problems=problems,
-        may_miss_images=may_miss_images,
-    )
-
-
-def _rows_of_means(
-    file: Path,
-    table: pd.DataFrame,
-    ids: list[str],
-    means: np.ndarray,
-    spreads: np.ndarray | None,
-    scale: ScoreScale,
-    wrong: dict[str, np.ndarray] | None = None,
-    parts: list[str] | None = None,
-    categories: list[str] | None = None,
-) -> RatedRows:
-    given = "a mean" if spreads is None else "a mean and a standard deviation"
-    low, high = scale.scores[0], scale.scores[-1]
-    reason = f"expected {given} that scores from {low:g} to {high:g} can have, received {{}}."
-    wrong = {**(wrong or {}), reason: infeasible(means, spreads, scale.scores)}
-    kept, problems = _sort_out(file, table, ids, wrong)
-    kept_spreads = None if spreads is None else spreads[kept]
-    return RatedRows(
-        [ids[row] for row in kept],
-        maximum_entropy(means[kept], kept_spreads, scale.scores),
-        scale,
-        [parts[row] for row in kept] if parts else [],
-        [categories[row] for row in kept] if categories else [],
-        of_votes=False,
-        problems=problems,
-    )
-
-
-def _sort_out(
-    file: Path, table: pd.DataFrame, ids: list[str], wrong: dict[str, np.ndarray]
-) -> tuple[np.ndarray, list[Problem]]:
-    """Rows that are fine, and what is wrong with each of the others: the first reason."""
-    if not len(ids):
-        raise InputError(f"Expected at least one rating in {file}, received none.")
-    fine = np.ones(len(ids), bool)
-    problems = {}
-    for reason, rows in wrong.items():
-        for row in np.flatnonzero(rows & fine):
-            received = " ".join(str(value) for value in table.iloc[row])
-            line = f"line {table.index[row]}"
-            problems[row] = Problem(line, ids[row], reason.format(repr(received)))
-        fine &= ~rows
-    return np.flatnonzero(fine), [problems[row] for row in sorted(problems)]
 
 
 def _whitespace_table(text: str, columns: int, file: Path) -> pd.DataFrame:

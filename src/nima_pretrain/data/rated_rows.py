@@ -1,0 +1,134 @@
+"""Entries of a ratings file: those that can be used, and what is wrong with the others."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nima_pretrain.data.maximum_entropy import infeasible, maximum_entropy
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+
+NO_DISTRIBUTION = (
+    "expected counts or probabilities, none negative, with at least one vote, received {}."
+)
+
+
+class Problem(NamedTuple):
+    """An entry that cannot be used: where it stands, whose it is, and why."""
+
+    place: str
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RatedRows:
+    """The usable entries of a ratings file, before anybody has looked for the images.
+
+    Attributes:
+        ids: N names of images.
+        distributions: (N, n) float64, rows sum to 1.
+        scale: the scores of the bins.
+        parts: "training", "validation", "test" or "" for each; empty without a split.
+        categories: what each shows, "" where it is not said; empty without any.
+        of_votes: see `Ratings`.
+        problems: of the entries left out.
+        may_miss_images: whether images are known to be gone, as some of AVA's are.
+    """
+
+    ids: list[str]
+    distributions: np.ndarray
+    scale: ScoreScale
+    parts: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    of_votes: bool = True
+    problems: list[Problem] = field(default_factory=list)
+    may_miss_images: bool = False
+
+
+@dataclass(frozen=True)
+class TableEntries:
+    """The entries of a table of texts, before usable ones and others are told apart.
+
+    Attributes:
+        file: where they come from.
+        table: the N rows of texts, indexed by line number.
+        ids: N names of images.
+        parts: see `RatedRows`.
+        categories: see `RatedRows`.
+        wrong: which rows are known to be wrong, (N,) bool, by reason; a reason has braces for what
+            was received.
+    """
+
+    file: Path
+    table: pd.DataFrame
+    ids: list[str]
+    parts: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    wrong: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def with_counts(
+        self, counts: np.ndarray, scale: ScoreScale, may_miss_images: bool = False
+    ) -> RatedRows:
+        """Returns the rows of counts or probabilities, (N, n).
+
+        Raises:
+            InputError: there are no entries.
+        """
+        with np.errstate(invalid="ignore"):
+            total = counts.sum(axis=1)
+            usable = np.isfinite(total) & (counts >= 0).all(axis=1) & (total > 0)
+        kept, problems = self._sort_out({NO_DISTRIBUTION: ~usable})
+        return RatedRows(
+            [self.ids[row] for row in kept],
+            counts[kept] / total[kept, None],
+            scale,
+            *self._parts_and_categories(kept),
+            problems=problems,
+            may_miss_images=may_miss_images,
+        )
+
+    def with_means(
+        self, means: np.ndarray, spreads: np.ndarray | None, scale: ScoreScale
+    ) -> RatedRows:
+        """Returns the rows of means, (N,), and standard deviations of the votes, (N,) or None.
+
+        Raises:
+            InputError: there are no entries.
+        """
+        given = "a mean" if spreads is None else "a mean and a standard deviation"
+        low, high = scale.scores[0], scale.scores[-1]
+        reason = f"expected {given} that scores from {low:g} to {high:g} can have, received {{}}."
+        kept, problems = self._sort_out({reason: infeasible(means, spreads, scale.scores)})
+        kept_spreads = None if spreads is None else spreads[kept]
+        return RatedRows(
+            [self.ids[row] for row in kept],
+            maximum_entropy(means[kept], kept_spreads, scale.scores),
+            scale,
+            *self._parts_and_categories(kept),
+            of_votes=False,
+            problems=problems,
+        )
+
+    def _parts_and_categories(self, kept: np.ndarray) -> tuple[list[str], list[str]]:
+        parts, categories = (
+            [said[row] for row in kept] if said else [] for said in (self.parts, self.categories)
+        )
+        return parts, categories
+
+    def _sort_out(self, more: dict[str, np.ndarray]) -> tuple[np.ndarray, list[Problem]]:
+        """Rows that are fine, and what is wrong with each of the others: the first reason."""
+        if not len(self.ids):
+            raise InputError(f"Expected at least one rating in {self.file}, received none.")
+        fine = np.ones(len(self.ids), bool)
+        problems = {}
+        for reason, rows in {**self.wrong, **more}.items():
+            for row in np.flatnonzero(rows & fine):
+                received = " ".join(str(value) for value in self.table.iloc[row])
+                line = f"line {self.table.index[row]}"
+                problems[row] = Problem(line, self.ids[row], reason.format(repr(received)))
+            fine &= ~rows
+        return np.flatnonzero(fine), [problems[row] for row in sorted(problems)]
