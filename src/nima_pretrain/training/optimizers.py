@@ -95,7 +95,11 @@ def backbone_and_head_optimizer(
         # The addons announce their end at every import.
         warnings.simplefilter("ignore")
         from tensorflow_addons.optimizers import MultiOptimizer
-    return MultiOptimizer([(of_backbone, backbone), (of_head, head)])
+    optimizer = MultiOptimizer([(of_backbone, backbone), (of_head, head)])
+    # The counter that is made here would otherwise be made in the first step, and that step
+    # traced twice: ten seconds on one core.
+    optimizer.iterations.assign(0)
+    return optimizer
 
 
 def learning_rates(optimizer: keras.optimizers.Optimizer) -> list[float]:
