@@ -5,9 +5,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,7 +25,8 @@ from nima_pretrain.networks.weights import read_side_car
 from nima_pretrain.published.publish import publish
 from nima_pretrain.scoring import score_photos
 from nima_pretrain.training.rated_parts import Parts
-from tests.training.test_finetune_resume import finish, steps_done
+from tests.processes import finish, program, wait_until
+from tests.training.test_finetune_resume import steps_done
 
 RNG = np.random.default_rng(0)
 SETTINGS = [
@@ -62,9 +60,8 @@ def data(tmp_path_factory):
 
 
 def command(data, run, *options):
-    program = Path(sys.executable).with_name("nima-pretrain")
     files = ("--ratings", data / "ratings.csv", "--images", data, "--run", run)
-    return [str(part) for part in (program, "distill", *files, *options)]
+    return program("distill", *files, *options)
 
 
 def begin(data, run):
@@ -157,9 +154,7 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
     print(f"killed after {target} steps")
     arguments = [*begin(data, killed), "checkpoint_seconds=0"]
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
-        while steps_done(killed) < target:
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_until(process, lambda: steps_done(killed) >= target)
         process.send_signal(signal.SIGKILL)
     other = finish(command(data, killed, "--resume"))
     assert other.returncode == 2

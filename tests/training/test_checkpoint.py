@@ -26,6 +26,7 @@ from nima_pretrain.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from tests.processes import finish, position_of, program, wait_until
 
 SETTINGS = [
     *("width=0.35", "input_size=32", "epochs=2", "photos_per_batch=1", "chunk_size=58"),
@@ -34,25 +35,17 @@ SETTINGS = [
 
 
 def command(photos, run, *options):
-    program = Path(sys.executable).with_name("nima-pretrain")
-    return [str(part) for part in (program, "pretrain", photos, "--run", run, *options)]
+    return program("pretrain", photos, "--run", run, *options)
 
 
 def begin(photos, run):
     return command(photos, run, "--base-weights", "none", "--set", *SETTINGS)
 
 
-def finish(arguments, **options):
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
-
-
 def steps_done(run):
-    """All steps that a run has saved; None before its first checkpoint."""
-    file = run / "checkpoint.npz"
-    if not file.exists():
-        return None
-    position = load_checkpoint(file).position
-    return 4 * position.epoch + position.step + 2 * position.stage
+    """All steps that a run has saved, those of warming up too."""
+    position = position_of(run)
+    return 4 * position.epoch + position.step + 2 * position.stage if position else 0
 
 
 def workers_of(process):
@@ -79,9 +72,7 @@ def photos(tmp_path_factory):
 def test_sigterm_saves_what_was_done_and_ends_the_run(photos, tmp_path):
     arguments = [*begin(photos, tmp_path / "run"), "checkpoint_seconds=1e6", "epochs=1000"]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        while steps_done(tmp_path / "run") is None:
-            assert process.poll() is None
-            time.sleep(0.05)
+        wait_until(process, lambda: position_of(tmp_path / "run") is not None)
         begun = steps_done(tmp_path / "run")
         time.sleep(5)
         process.send_signal(signal.SIGTERM)
@@ -100,9 +91,7 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(photo
     target = random.randrange(1, 10)  # 2 steps of warming up, then 2 epochs of 4
     print(f"killed after {target} steps")
     with subprocess.Popen(begin(photos, killed), stderr=subprocess.DEVNULL) as process:
-        while (steps_done(killed) or 0) < target:
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_until(process, lambda: steps_done(killed) >= target)
         workers = workers_of(process)
         process.send_signal(signal.SIGKILL)
     assert workers
@@ -151,9 +140,7 @@ def test_a_run_that_lacks_photos_or_room_stops_clearly_and_resumes(photos, tmp_p
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        while (steps_done(run) or 0) < 3:
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_until(process, lambda: steps_done(run) >= 3)
         taken = {path: path.read_bytes() for path in folder.iterdir()}
         for path in taken:
             path.unlink()

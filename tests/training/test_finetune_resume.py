@@ -4,9 +4,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +11,7 @@ import pytest
 from PIL import Image
 
 from nima_pretrain.networks import load_model
-from nima_pretrain.training.checkpoint import load_checkpoint
+from tests.processes import finish, position_of, program, wait_until
 
 # Nothing gains 9 points: two epochs of the head, then three of everything, rates falling each time.
 SETTINGS = [
@@ -38,25 +35,17 @@ def data(tmp_path_factory):
 
 
 def command(data, run, *options):
-    program = Path(sys.executable).with_name("nima-pretrain")
     files = ("--ratings", data / "ratings.csv", "--images", data, "--run", run)
-    return [str(part) for part in (program, "finetune", *files, *options)]
+    return program("finetune", *files, *options)
 
 
 def begin(data, run):
     return command(data, run, "--backbone", "none", "--set", *SETTINGS)
 
 
-def finish(arguments):
-    return subprocess.run(arguments, capture_output=True, text=True, check=False)
-
-
 def steps_done(run):
-    file = run / "checkpoint.npz"
-    if not file.exists():
-        return 0
-    position = load_checkpoint(file).position
-    return STEPS * position.epoch + position.step
+    position = position_of(run)
+    return STEPS * position.epoch + position.step if position else 0
 
 
 @pytest.mark.slow
@@ -69,9 +58,7 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data,
     target = random.randrange(1, 5 * STEPS)
     print(f"killed after {target} steps")
     with subprocess.Popen(begin(data, killed), stderr=subprocess.DEVNULL) as process:
-        while steps_done(killed) < target:
-            assert process.poll() is None
-            time.sleep(0.005)
+        wait_until(process, lambda: steps_done(killed) >= target)
         process.send_signal(signal.SIGKILL)
     done = finish(command(data, killed, "--resume"))
     assert done.returncode == 0, done.stderr
@@ -94,9 +81,7 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data,
 def test_a_run_goes_on_with_its_own_ratings_alone(data, tmp_path):
     run = tmp_path / "run"
     with subprocess.Popen(begin(data, run), stderr=subprocess.DEVNULL) as process:
-        while steps_done(run) < 1:
-            assert process.poll() is None
-            time.sleep(0.005)
+        wait_until(process, lambda: steps_done(run) >= 1)
         process.send_signal(signal.SIGKILL)
     changed = tmp_path / "changed.csv"
     changed.write_text((data / "ratings.csv").read_text().replace("7.png,1,1,2", "7.png,2,1,2"))
