@@ -86,7 +86,7 @@ def write_synthetic_ratings(
     file: Path,
     images: Path,
     size: int,
-    views_per_photo: int = 12,
+    views_per_photo: int = 40,
     seed: int = 0,
 ) -> None:
     """Writes distorted views and ratings that fall with the distortion level, as idealo's JSON.
