@@ -62,8 +62,12 @@ def lively_nima(photo: np.ndarray) -> keras.Model:
 
 @pytest.fixture
 def photo_folder(tmp_path: Path) -> Path:
-    """Six small photographs, cut from real ones, under names that people give."""
-    folder = tmp_path / "photos"
+    """A folder of its own with six small photographs."""
+    return write_photos(tmp_path / "photos")
+
+
+def write_photos(folder: Path) -> Path:
+    """Writes six small photographs, cut from real ones, under names that people give."""
     (folder / "Summer 2021").mkdir(parents=True)
     names = ("a.JPG", "b.png", "c.d.jpeg", "Summer 2021/e.webp", "Summer 2021/f.bmp", "g.TIFF")
     for name, path in zip(names, embedded_photos(), strict=False):

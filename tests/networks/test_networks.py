@@ -68,15 +68,17 @@ def test_unknown_tasks_are_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["ranking", "classification", "regression"])
-def test_a_few_steps_lower_the_loss_of_every_task(task, photo):
+def test_a_few_steps_lower_the_loss_of_every_task(photo):
     keras.utils.set_random_seed(1)
     backbone = build_backbone(input_size=32, width=0.35)
-    model = build_pretext_model(backbone, PAPER, (task,), chunk_size=64)
+    tasks = ("ranking", "classification", "regression")
+    model = build_pretext_model(backbone, PAPER, tasks, chunk_size=64)
     model.compile(keras.optimizers.Adam(1e-3))
     views = PAPER.render(photo, size=32)[None]
-    losses = model.fit(views, epochs=12, verbose=0).history[f"{task}_raw"]
-    assert losses[-1] < 0.8 * losses[0]
+    history = model.fit(views, epochs=25, verbose=0).history
+    for task in tasks:
+        losses = history[f"{task}_raw"]
+        assert losses[-1] < 0.8 * losses[0], task
 
 
 @pytest.mark.slow

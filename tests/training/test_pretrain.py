@@ -11,6 +11,7 @@ from nima_pretrain.config import PretrainConfig
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.training.pretrain import pretrain
+from tests.conftest import write_photos
 
 SMALL = PretrainConfig(
     width=0.35,
@@ -23,11 +24,21 @@ SMALL = PretrainConfig(
 )
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_photos(tmp_path_factory.mktemp("user") / "photos")
+
+
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    """A run, and what it returned."""
+    run = tmp_path_factory.mktemp("run")
+    return run, pretrain(photos, run, SMALL, "none")
+
+
 @pytest.mark.slow
-def test_a_run_tells_its_story_and_keeps_the_best_epoch(photo_folder, tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    results = pretrain(photo_folder, run, SMALL, "none")
+def test_a_run_tells_its_story_and_keeps_the_best_epoch(trained):
+    run, results = trained
     log = pd.read_csv(run / "log.csv")
     assert len(log) == 3
     for task in ("ranking", "regression"):
@@ -57,12 +68,9 @@ def test_a_run_tells_its_story_and_keeps_the_best_epoch(photo_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights(photo_folder, tmp_path):
-    weights = []
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        pretrain(photo_folder, tmp_path / name, SMALL.model_copy(update={"epochs": 1}), "none")
-        weights.append(load_model(tmp_path / name / "backbone.h5").get_weights())
+def test_the_same_seed_gives_the_same_weights(trained, photos, tmp_path):
+    pretrain(photos, tmp_path, SMALL, "none")
+    weights = [load_model(run / "backbone.h5").get_weights() for run in (trained[0], tmp_path)]
     for first, second in zip(*weights, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
