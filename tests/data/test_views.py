@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from itertools import islice
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_batches_go_on_from_any_batch(photo_folder):
         rest = islice(batches(photo_folder, first=first), 5 - first)
         for expected, actual in zip(whole[first:], rest, strict=True):
             np.testing.assert_array_equal(actual, expected)
+
+
+def test_batches_that_are_closed_leave_no_worker_and_no_thread(photo_folder):
+    threads, before = threading.active_count(), multiprocessing.active_children()
+    endless = iter(batches(photo_folder, num_workers=1))
+    next(endless)
+    assert len(multiprocessing.active_children()) > len(before)
+    endless.close()
+    assert multiprocessing.active_children() == before
+    assert threading.active_count() == threads
 
 
 def test_a_worker_that_is_killed_ends_the_batches_with_advice(photo_folder):

@@ -96,7 +96,9 @@ class ViewBatches:
                 "Use fewer of them: --set num_workers=1, or 0."
             ) from None
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            # Waited for: Python may end at any time after this, and it stumbles over a pool that
+            # is still being closed.
+            executor.shutdown(cancel_futures=True)
 
     def _jobs(self) -> Iterator[Job]:
         for batch in count(self.first):

@@ -97,7 +97,7 @@ def backbone_and_head_optimizer(
         from tensorflow_addons.optimizers import MultiOptimizer
     optimizer = MultiOptimizer([(of_backbone, backbone), (of_head, head)])
     # The counter that is made here would otherwise be made in the first step, and that step
-    # traced twice: ten seconds on one core.
+    # traced twice: 15 seconds on one core.
     optimizer.iterations.assign(0)
     return optimizer
 
