@@ -27,9 +27,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import load_fitted, load_photo
-from nima_pretrain.startup import import_tensorflow
 
 _NUMBER = 1000
 _LARGE_EVERY = 10
@@ -112,8 +112,8 @@ def main() -> None:
     import_tensorflow()
     from nima_pretrain.networks import load_model
     from nima_pretrain.networks.photo_model import PhotoModel
-    from nima_pretrain.networks.weights import read_side_car
-    from nima_pretrain.scoring import BATCH_SIZE
+    from nima_pretrain.prediction.scoring import BATCH_SIZE
+    from nima_pretrain.weights.store import read_side_car
 
     number = arguments.number
     with tempfile.TemporaryDirectory() as temporary:
@@ -174,7 +174,7 @@ def random_weights(path: Path) -> Path:
     """Writes a NIMA model of full size that has learned nothing."""
     from nima_pretrain.config import NetworkConfig
     from nima_pretrain.networks import build_backbone, build_nima
-    from nima_pretrain.networks.weights import ScaleConfig, SideCar, save_weights
+    from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
 
     scale = ScaleConfig(bins=10, low=1, high=10)
     side_car = SideCar(kind="nima", network=NetworkConfig(), scale=scale)

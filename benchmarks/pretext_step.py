@@ -14,11 +14,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.data.samples import embedded_photos
-from nima_pretrain.data.views import ViewBatches
+from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.startup import import_tensorflow
 
 
 def peak_gigabytes() -> float:
@@ -38,9 +38,9 @@ def main(
     import tensorflow as tf
 
     from nima_pretrain.networks import build_backbone, build_pretext_model
-    from nima_pretrain.networks.chunks import pull_back_in_chunks, shuffled_chunks
+    from nima_pretrain.pretext.chunks import pull_back_in_chunks, shuffled_chunks
+    from nima_pretrain.pretext.methods import pretext_of
     from nima_pretrain.training.feed import Feed
-    from nima_pretrain.training.pretexts import pretext_of
 
     bank = get_bank("paper")
     paths = (embedded_photos() * photos)[:photos]

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data import photos
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.startup import import_tensorflow
 
 _MOSAIC = (3840, 2880)
 _BATCH = 32
@@ -73,7 +73,7 @@ def main() -> None:
     import_tensorflow()
     from nima_pretrain.distortions.geometry import fit_photo
     from nima_pretrain.metrics import mean_score
-    from nima_pretrain.networks.weights import load_model, read_side_car
+    from nima_pretrain.weights.store import load_model, read_side_car
 
     side_car = read_side_car(arguments.weights, "nima")
     network, scale = side_car.network, side_car.score_scale
@@ -83,7 +83,7 @@ def main() -> None:
     def scores(images: list[np.ndarray]) -> np.ndarray:
         batches = [np.stack(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)]
         distributions = np.concatenate([model.predict_on_batch(batch) for batch in batches])
-        return to_ten * mean_score(distributions, scale)
+        return to_ten * mean_score(distributions, scale.scores)
 
     def decoded(file: io.BytesIO, margin: int | None) -> np.ndarray:
         with Image.open(file) as image:

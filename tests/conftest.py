@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data.samples import embedded_photos
-from nima_pretrain.startup import import_tensorflow
 
 import_tensorflow()
 

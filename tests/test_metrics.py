@@ -13,14 +13,14 @@ from nima_pretrain.metrics import percentile_of, quantiles_of
 RNG = np.random.default_rng(0)
 TRUE = RNG.dirichlet(np.ones(7), 50)
 PREDICTED = RNG.dirichlet(np.ones(7), 50)
-SCALE = ScoreScale(7)
+SCORES = ScoreScale(7).scores
 
 
 def test_mean_and_spread_are_those_of_the_votes():
     votes = np.repeat([1, 2, 7], [3, 5, 2])
     distribution = np.bincount(votes, minlength=8)[1:] / len(votes)
-    assert metrics.mean_score(distribution[None], SCALE)[0] == pytest.approx(votes.mean())
-    assert metrics.score_spread(distribution[None], SCALE)[0] == pytest.approx(votes.std())
+    assert metrics.mean_score(distribution[None], SCORES)[0] == pytest.approx(votes.mean())
+    assert metrics.score_spread(distribution[None], SCORES)[0] == pytest.approx(votes.std())
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,20 +77,20 @@ def test_emd_with_r_1_is_the_wasserstein_distance_of_scipy():
 
 
 def test_agreement_of_a_perfect_and_of_a_constant_prediction():
-    perfect = metrics.scored(TRUE, TRUE, SCALE).agreement(4)
+    perfect = metrics.scored(TRUE, TRUE, SCORES).agreement(4)
     assert perfect == pytest.approx((1, 1, 1, 1, 1, 0, 0, 0))
     constant_distributions = np.broadcast_to(TRUE.mean(axis=0), TRUE.shape)
-    constant = metrics.scored(TRUE, constant_distributions, SCALE).agreement(4)
+    constant = metrics.scored(TRUE, constant_distributions, SCORES).agreement(4)
     assert np.isnan([constant.lcc, constant.srcc, constant.kendall]).all()
-    means = metrics.mean_score(TRUE, SCALE)
+    means = metrics.mean_score(TRUE, SCORES)
     assert constant.mae == pytest.approx(np.abs(means - means.mean()).mean())
     assert constant.balanced_accuracy == 0.5
 
 
 def test_rows_may_stand_several_times():
-    photos = metrics.scored(TRUE, PREDICTED, SCALE)
+    photos = metrics.scored(TRUE, PREDICTED, SCORES)
     rows = np.array([3, 3, 0, 7])
-    again = metrics.scored(TRUE[rows], PREDICTED[rows], SCALE)
+    again = metrics.scored(TRUE[rows], PREDICTED[rows], SCORES)
     assert photos.rows(rows).agreement(4) == pytest.approx(again.agreement(4))
 
 

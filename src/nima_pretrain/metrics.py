@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nima_pretrain.data.ratings import ScoreScale
-
 
 class Agreement(NamedTuple):
     """What a person wants to know of a set of predictions.
@@ -79,25 +77,30 @@ class ScoredPhotos(NamedTuple):
         )
 
 
-def scored(true: np.ndarray, predicted: np.ndarray, scale: ScoreScale) -> ScoredPhotos:
-    """Returns photos with their true and predicted distributions, both on one scale."""
+def scored(true: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> ScoredPhotos:
+    """Returns photos with their true and predicted distributions, (N, n), on one scale, (n,)."""
     return ScoredPhotos(
-        mean_score(true, scale),
-        mean_score(predicted, scale),
+        mean_score(true, scores),
+        mean_score(predicted, scores),
         earth_movers_distances(true, predicted),
         earth_movers_distances(true, predicted, r=1),
     )
 
 
-def mean_score(distributions: np.ndarray, scale: ScoreScale) -> np.ndarray:
-    """Returns the expected score of every photo, (..) float64, from distributions (.., n)."""
-    return np.asarray(distributions, np.float64) @ scale.scores
+def mean_score(distributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Returns the expected score of every photo, (..) float64.
+
+    Args:
+        distributions: (.., n) floats, summing to 1.
+        scores: (n,) floats, the score of every bin; see `ScoreScale.scores`.
+    """
+    return np.asarray(distributions, np.float64) @ scores
 
 
-def score_spread(distributions: np.ndarray, scale: ScoreScale) -> np.ndarray:
+def score_spread(distributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Returns the standard deviation of every photo's scores, as `mean_score` does."""
     distributions = np.asarray(distributions, np.float64)
-    deviations = scale.scores - mean_score(distributions, scale)[..., None]
+    deviations = scores - mean_score(distributions, scores)[..., None]
     return np.sqrt((distributions * deviations**2).sum(axis=-1))
 
 

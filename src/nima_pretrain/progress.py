@@ -1,7 +1,12 @@
-"""Progress bars for whoever waits."""
+"""Progress bars for whoever waits, on the console that the program has chosen, if any.
+
+Progress is ambient: what takes long counts what it does, and nobody hands a console through. The
+command line shows bars on stderr; a library call shows none unless `show_on` says where.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import (
@@ -15,32 +20,37 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_console: ContextVar[Console | None] = ContextVar("console", default=None)
+
+
+def show_on(console: Console | None) -> None:
+    """Chooses where progress bars of this process are drawn from now on; None for nowhere."""
+    _console.set(console)
+
 
 class _Rate(ProgressColumn):
-    """How many a second."""
+    """Items a second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
 
 @contextmanager
-def counting(
-    console: Console | None, description: str, total: int | None
-) -> Iterator[Callable[[int], None]]:
-    """Shows a bar as long as the context lasts; yields what is called with the number done.
+def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Shows a bar while the context lasts; yields a function to call with the number done.
 
     Args:
-        console: where it is drawn, or None for nowhere.
-        description: what is being done.
-        total: of what is counted; None if nobody knows.
+        description: of the work.
+        total: number of items; None if nobody knows.
     """
-    with bar(console, _Rate()) as progress:
+    with bar(_Rate()) as progress:
         task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)
 
 
-def bar(console: Console | None, *columns: ProgressColumn) -> Progress:
+def bar(*columns: ProgressColumn) -> Progress:
     """Returns a bar with time left and further columns; it is shown on terminals alone."""
+    console = _console.get()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -17,14 +17,14 @@ from nima_pretrain.data.scanning import Scan
 from nima_pretrain.distillation.objective import DistillationObjective, Lessons
 from nima_pretrain.distillation.teaching import teach
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation import evaluate
+from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.evaluation.publish import publish
 from nima_pretrain.losses import Taught, distillation, earth_movers_distance
 from nima_pretrain.networks import build_backbone, build_nima, load_model
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.weights import read_side_car
-from nima_pretrain.published.publish import publish
-from nima_pretrain.scoring import score_photos
-from nima_pretrain.training.rated_parts import Parts
+from nima_pretrain.prediction.scoring import score_photos
+from nima_pretrain.training.ratings_split import Parts
+from nima_pretrain.weights.store import read_side_car
 from tests.processes import finish, program, wait_until
 from tests.training.test_finetune_resume import steps_done
 

@@ -8,7 +8,7 @@ from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.distillation.features import FeatureCache, key_of
-from nima_pretrain.networks.teachers import load_teacher
+from nima_pretrain.distillation.teachers import load_teacher
 
 TEACHER = TeacherConfig(width=0.35, input_size=32, weights="none")
 

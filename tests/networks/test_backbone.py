@@ -9,7 +9,7 @@ import pytest
 from nima_pretrain.config import BackboneName, NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
-from nima_pretrain.networks.weights import SideCar, load_base_weights, save_weights
+from nima_pretrain.weights.store import SideCar, load_base_weights, save_weights
 from tests.keras_files import IS_KERAS_3, save_weights_as_keras_2
 
 MODULES = {

@@ -10,7 +10,7 @@ from nima_pretrain.data.samples import embedded_photos
 from nima_pretrain.distortions import Aspect, AugmentedPair, Rotations, get_bank
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model
 from nima_pretrain.networks.nima import start_from_mean
-from nima_pretrain.networks.pretext import build_rotnet, build_simclr
+from nima_pretrain.pretext.model import build_rotnet, build_simclr
 
 PAPER = get_bank("paper")
 

@@ -10,7 +10,6 @@ from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, build_pretext_model
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.weights import ScaleConfig, SideCar, save_weights
 from nima_pretrain.prediction.explaining import (
     Explainer,
     levels_model,
@@ -21,6 +20,7 @@ from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import JsonLines
 from nima_pretrain.prediction.predict import Job, predict
 from nima_pretrain.prediction.scorer import Scorer
+from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
 
 BANK = get_bank("paper")
 NAMES = [distortion.name for distortion in BANK]

@@ -21,10 +21,10 @@ from nima_pretrain.distortions.geometry import fit_photo
 from nima_pretrain.metrics import mean_score
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.weights import ScaleConfig, SideCar, read_side_car, save_weights
 from nima_pretrain.prediction.formats import Csv, Idealo, JsonLines, shown
 from nima_pretrain.prediction.predict import Job, predict
 from nima_pretrain.prediction.scorer import Scorer
+from nima_pretrain.weights.store import ScaleConfig, SideCar, read_side_car, save_weights
 from tests.conftest import ROOT
 from tests.prediction.hostile import write_hostile_files
 
@@ -191,7 +191,7 @@ def test_in_full_size_scores_are_those_of_the_whole_photo(tmp_path, photo, weigh
     large.save(tmp_path / "large.jpg", quality=90)
     with Image.open(tmp_path / "large.jpg") as whole:
         pixels = fit_photo(np.asarray(whole), NETWORK.input_size, NETWORK.fit)
-    exact = mean_score(scorer.model(pixels[None]), ScoreScale(5, 1, 5))[0]
+    exact = mean_score(scorer.model(pixels[None]), ScoreScale(5, 1, 5).scores)[0]
     mean = {}
     for options in ((), ("--full-size",)):
         done = run(tmp_path / "large.jpg", "--weights", weights, "--format", "json", *options)

@@ -15,7 +15,7 @@ from nima_pretrain.reproduction.finished import Grid
 from nima_pretrain.reproduction.grid import cells_of, folds_of, load, run_grid
 from nima_pretrain.reproduction.results import write_results
 from nima_pretrain.reproduction.runs import compare_runs
-from nima_pretrain.training.run import enter_run
+from nima_pretrain.training.run_directory import enter_run
 
 SMALL = {"width": 0.35, "input_size": 32}
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.gradients import loss_scale
 from nima_pretrain.networks import load_model
+from nima_pretrain.networks.gradients import loss_scale
 from nima_pretrain.training.callbacks import KeepBest
 from nima_pretrain.training.checkpoint import (
     Position,

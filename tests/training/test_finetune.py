@@ -13,10 +13,10 @@ from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.weights import SideCar, read_side_car, save_weights
-from nima_pretrain.reference_scores import compare_reference_scores
+from nima_pretrain.prediction.reference_scores import compare_reference_scores
 from nima_pretrain.training.finetune import finetune
-from nima_pretrain.training.rated_parts import divided
+from nima_pretrain.training.ratings_split import divided
+from nima_pretrain.weights.store import SideCar, read_side_car, save_weights
 from tests.conftest import ROOT
 
 CONFIG = FinetuneConfig(

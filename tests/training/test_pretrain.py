@@ -91,7 +91,7 @@ def test_the_backbone_stays_as_it_was_while_the_heads_warm_up(photo_folder, tmp_
 
 
 def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_path, monkeypatch):
-    from nima_pretrain.data import views
+    from nima_pretrain.data import view_batches as views
 
     def vanished(path):
         raise PhotoError(path, "No such file")

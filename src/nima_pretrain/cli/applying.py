@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nima_pretrain.cli.console import say
 from nima_pretrain.cli.options import start_tensorflow
-from nima_pretrain.console import console, say
 from nima_pretrain.errors import InputError
 
 
@@ -74,15 +74,20 @@ def predict(
     start_tensorflow()
     from nima_pretrain.data.photos import Photo, read_photo
     from nima_pretrain.networks.photo_model import PhotoModel
-    from nima_pretrain.networks.weights import load_model, read_side_car
     from nima_pretrain.prediction.formats import format_of
     from nima_pretrain.prediction.predict import Job
     from nima_pretrain.prediction.predict import predict as predict_all
     from nima_pretrain.prediction.scorer import Scorer
-    from nima_pretrain.published.cache import find_weights, name_of_default
+    from nima_pretrain.progress import show_on
+    from nima_pretrain.weights.cache import find_weights, name_of_default
+    from nima_pretrain.weights.store import load_model, read_side_car
 
-    bars = None if quiet else console()
-    weights_file = find_weights(weights or name_of_default(), console=bars)
+    if quiet:
+        show_on(None)
+
+    weights_file = find_weights(
+        weights or name_of_default(),
+    )
     side_car = read_side_car(weights_file, "nima")
     style = format_of(format_name, file, side_car.score_scale.bins)
     if not style.keeps_all and (resume or report):
@@ -94,7 +99,11 @@ def predict(
     if explain:
         from nima_pretrain.prediction.explaining import load_explainer
 
-        explainer = load_explainer(find_weights(explain, console=bars))
+        explainer = load_explainer(
+            find_weights(
+                explain,
+            )
+        )
     model = PhotoModel(load_model(weights_file), side_car.network)
 
     def read(path: Path, size: int) -> Photo:
@@ -104,7 +113,7 @@ def predict(
     job = Job(listing, file, style, resume, sort, top)
 
     try:
-        counts = predict_all(job, scorer, bars, _reporter(report, side_car, bars))
+        counts = predict_all(job, scorer, _reporter(report, side_car))
     except KeyboardInterrupt:
         if file and style.keeps_all:
             say(f"Stopped. {file} has the rows so far; --resume goes on.")
@@ -118,13 +127,13 @@ def predict(
         raise typer.Exit(1)
 
 
-def _reporter(page: Path | None, side_car: Any, bars: Any) -> Callable[[Any], None] | None:
+def _reporter(page: Path | None, side_car: Any) -> Callable[[Any], None] | None:
     """What makes a page of all rows; None if there is to be none."""
     if page is None:
         return None
     from nima_pretrain.prediction.page import write_score_report
 
-    return lambda rows: write_score_report(page, rows, side_car.score_scale, bars)
+    return lambda rows: write_score_report(page, rows, side_car.score_scale)
 
 
 def _listing(photos: list[str] | None) -> Any:
@@ -161,9 +170,9 @@ def render(
     from PIL import Image
 
     from nima_pretrain.config import PretrainConfig, load_config
-    from nima_pretrain.contact_sheet import contact_sheet
     from nima_pretrain.data.photos import load_photo
     from nima_pretrain.distortions import get_bank
+    from nima_pretrain.distortions.contact_sheet import contact_sheet
     from nima_pretrain.files import replacing
 
     config = load_config(PretrainConfig, overrides=[f"bank={bank}", f"fit={fit}"])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nima_pretrain.cli.console import print_finetuning
 from nima_pretrain.cli.options import (
     BackboneWeights,
     ConfigFile,
@@ -25,7 +26,6 @@ from nima_pretrain.cli.options import (
 )
 from nima_pretrain.cli.runs import check_not_both, configs_of, open_run
 from nima_pretrain.config import DistillConfig
-from nima_pretrain.console import console, print_finetuning
 from nima_pretrain.errors import InputError
 
 _TEACHER = re.compile(
@@ -78,11 +78,9 @@ def distill(
     weights = find_backbone(backbone)
     open_run(run, before, resolved, overwrite)
     if resume:
-        results = stage.resume(rated, run, resolved, validation, unlabelled, console())
+        results = stage.resume(rated, run, resolved, validation, unlabelled)
     else:
-        results = stage.distill(
-            rated, run, resolved, validation, weights, unlabelled, cache, console()
-        )
+        results = stage.distill(rated, run, resolved, validation, weights, unlabelled, cache)
     print_finetuning(results, run)
 
 

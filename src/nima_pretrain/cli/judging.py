@@ -5,6 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from nima_pretrain.cli.console import (
+    print_check,
+    print_evaluation,
+    print_results,
+    print_study,
+    start_logging,
+)
 from nima_pretrain.cli.options import (
     ImagesFolder,
     Name,
@@ -14,14 +21,6 @@ from nima_pretrain.cli.options import (
     listed_in,
     load_rated,
     start_tensorflow,
-)
-from nima_pretrain.console import (
-    console,
-    print_check,
-    print_evaluation,
-    print_results,
-    print_study,
-    start_logging,
 )
 from nima_pretrain.errors import InputError
 
@@ -42,13 +41,13 @@ def check_data(
 ) -> None:
     """Find what is wrong with ratings and their images; exit code 1 if there is something."""
     start_logging()
-    from nima_pretrain.checking import check_data as check
     from nima_pretrain.data.ratings import parse_scale
+    from nima_pretrain.evaluation.check_data import check_data as check
     from nima_pretrain.files import replacing
 
     given = {"training": ratings, "validation": validation_ratings, "test": test_ratings}
     files = {part: file for part, file in given.items() if file}
-    found = check(files, images, parse_scale(scale) if scale else None, console())
+    found = check(files, images, parse_scale(scale) if scale else None)
     print_check(found)
     if output:
         with replacing(output) as partial:
@@ -85,9 +84,9 @@ def evaluate(
     if part and test_list:
         raise InputError("Expected --part or --test-list, received both.")
     start_tensorflow()
-    from nima_pretrain import evaluation
+    from nima_pretrain.evaluation import evaluate as evaluation
     from nima_pretrain.files import replacing, write_json
-    from nima_pretrain.networks.weights import load_model, read_side_car
+    from nima_pretrain.weights.store import load_model, read_side_car
 
     side_car = read_side_car(weights, "nima")
     rated = listed_in(load_rated(ratings, images, scale), test_list)
@@ -98,7 +97,12 @@ def evaluate(
             raise InputError(f"Expected photos for {part} in {ratings}, but its split has none.")
         rated = rated.part(part)
     model = load_model(weights)
-    found = evaluation.evaluate(model, side_car, rated, threshold, console=console())
+    found = evaluation.evaluate(
+        model,
+        side_car,
+        rated,
+        threshold,
+    )
     label = name or "-".join([ratings.stem, *([part] if part else [])])
     folder = evaluation.write_evaluation(found, weights.parent, label)
     if output:
@@ -140,7 +144,7 @@ def compare(
     start_tensorflow()
     from nima_pretrain.reproduction.runs import compare_runs
 
-    results = compare_runs(named, output, baseline, evaluation, probe, console())
+    results = compare_runs(named, output, baseline, evaluation, probe)
     print_results(results, results["baseline"])
     for file in ("results.md", "report.html", "results.json"):
         print(output / file)
@@ -166,10 +170,15 @@ def study(
     if not files:
         raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
     start_tensorflow()
-    from nima_pretrain.study.study import study as study_model
+    from nima_pretrain.evaluation.study import study as study_model
 
     for file in files:
-        results = study_model(file, photos, part, bank, console=console())
+        results = study_model(
+            file,
+            photos,
+            part,
+            bank,
+        )
         print_study(results, file.name)
         print(results["folder"])
         print(results["report"])
@@ -185,18 +194,20 @@ def doctor(
 ) -> None:
     """Say what is installed, and check that weights give the scores that they should."""
     start_tensorflow()
-    from nima_pretrain.console import print_installation, print_reference_scores
-    from nima_pretrain.doctor import describe_installation
+    from nima_pretrain.cli.console import print_installation, print_reference_scores
+    from nima_pretrain.cli.doctor import describe_installation
 
     print_installation(describe_installation())
     if weights is None:
         return
     from nima_pretrain.networks.photo_model import PhotoModel
-    from nima_pretrain.networks.weights import load_model, read_side_car
-    from nima_pretrain.published.cache import find_weights
-    from nima_pretrain.reference_scores import compare_reference_scores
+    from nima_pretrain.prediction.reference_scores import compare_reference_scores
+    from nima_pretrain.weights.cache import find_weights
+    from nima_pretrain.weights.store import load_model, read_side_car
 
-    file = find_weights(weights, console=console())
+    file = find_weights(
+        weights,
+    )
     side_car = read_side_car(file, "nima")
     model = PhotoModel(load_model(file), side_car.network)
     comparisons = compare_reference_scores(model, side_car)

@@ -5,6 +5,12 @@ from typing import Annotated
 
 import typer
 
+from nima_pretrain.cli.console import (
+    print_evaluation,
+    print_finetuning,
+    print_pretraining,
+    print_results,
+)
 from nima_pretrain.cli.options import (
     BackboneWeights,
     BaseWeights,
@@ -35,13 +41,6 @@ from nima_pretrain.config import (
     ReproduceConfig,
     TrainConfig,
     load_config,
-)
-from nima_pretrain.console import (
-    console,
-    print_evaluation,
-    print_finetuning,
-    print_pretraining,
-    print_results,
 )
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
@@ -101,7 +100,7 @@ def train(
     check_not_both(resume, overwrite)
     lists = split_files(training_list, validation_list, test_list)
     start_tensorflow()
-    from nima_pretrain.training import road
+    from nima_pretrain.training import pipeline as road
 
     base = road.DEMO_CONFIG if is_demo else None
     before, resolved = configs_of(TrainConfig, run, resume, config, set_ or (), base)
@@ -119,7 +118,7 @@ def train(
         )
         open_run(run, before, resolved, overwrite)
     start = base_weights or ("none" if is_demo else "imagenet")
-    results = road.train(inputs, run, resolved, start, console())
+    results = road.train(inputs, run, resolved, start)
     kind = "synthetic ratings" if is_demo else "human ratings"
     print_pretraining(results["pretrain"])
     print_evaluation(results["evaluation"], kind)
@@ -165,9 +164,9 @@ def pretrain(
 
     open_run(run, before, resolved, overwrite)
     if resume:
-        results = stage.resume(photos, run, resolved, console())
+        results = stage.resume(photos, run, resolved)
     else:
-        results = stage.pretrain(photos, run, resolved, base_weights, lists, console())
+        results = stage.pretrain(photos, run, resolved, base_weights, lists)
     print_pretraining(results)
     for name in ("results.json", "log.csv", "pretext.h5", "backbone.h5"):
         print(run / name)
@@ -208,9 +207,9 @@ def finetune(
     weights = find_backbone(backbone)
     open_run(run, before, resolved, overwrite)
     if resume:
-        results = stage.resume(rated, run, resolved, validation, console())
+        results = stage.resume(rated, run, resolved, validation)
     else:
-        results = stage.finetune(rated, run, resolved, validation, weights, console())
+        results = stage.finetune(rated, run, resolved, validation, weights)
     print_finetuning(results, run)
 
 
@@ -228,13 +227,13 @@ def reproduce(
     from nima_pretrain.reproduction.finished import Grid
     from nima_pretrain.reproduction.grid import folds_of, load, run_grid
     from nima_pretrain.reproduction.results import write_results
-    from nima_pretrain.training.run import enter_run
+    from nima_pretrain.training.run_directory import enter_run
 
     ratings = load(resolved.data)
     folds = folds_of(resolved, ratings)
     enter_run(run, resolved)
-    run_grid(run, resolved, folds, console())
-    results = write_results(Grid(run, resolved, ratings, folds), console())
+    run_grid(run, resolved, folds)
+    results = write_results(Grid(run, resolved, ratings, folds))
     print_results(results, resolved.baseline)
     for name in ("results.json", "results.md", "report.html"):
         print(run / name)

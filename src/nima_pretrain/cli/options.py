@@ -99,12 +99,15 @@ def load_if_given(file: Path | None, images: Path, scale: str | None = None) -> 
 
 def find_backbone(weights: str) -> str:
     """Returns imagenet and none as they are, of anything else the path of the file."""
-    from nima_pretrain.console import console
-    from nima_pretrain.published.cache import find_weights
+    from nima_pretrain.weights.cache import find_weights
 
     if weights in ("imagenet", "none"):
         return weights
-    return str(find_weights(weights, console=console()))
+    return str(
+        find_weights(
+            weights,
+        )
+    )
 
 
 def listed_in(ratings: Any, file: Path | None) -> Any:
@@ -117,8 +120,8 @@ def listed_in(ratings: Any, file: Path | None) -> Any:
 
 def start_tensorflow() -> None:
     """Lets log lines reach the user and imports TensorFlow, without its noise."""
-    from nima_pretrain.console import start_logging
-    from nima_pretrain.startup import import_tensorflow
+    from nima_pretrain.cli.console import start_logging
+    from nima_pretrain.cli.startup import import_tensorflow
 
     start_logging()
     import_tensorflow()

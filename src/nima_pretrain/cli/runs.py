@@ -28,7 +28,7 @@ def configs_of(
 
 def open_run(run: Path, before: AnyConfig | None, asked: AnyConfig, overwrite: bool) -> None:
     """Makes sure that a resumed run is the one asked for, or creates a new one."""
-    from nima_pretrain.training.run import check_same_run, create_run
+    from nima_pretrain.training.run_directory import check_same_run, create_run
 
     if before:
         check_same_run(run, before, asked)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nima_pretrain.cli.console import print_table, start_logging
 from nima_pretrain.cli.options import start_tensorflow
-from nima_pretrain.console import console, print_table, start_logging
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="List, download, verify and publish weights.")
@@ -24,8 +24,8 @@ Source = Annotated[
 @app.command("list")
 def list_weights(source: Source = None) -> None:
     """Show which weights are published, and which of them are on this machine."""
-    from nima_pretrain.published.cache import cached
-    from nima_pretrain.published.manifest import find_place
+    from nima_pretrain.weights.cache import cached
+    from nima_pretrain.weights.manifest import find_place
 
     here = cached()
     entries = find_place(source).manifest.weights
@@ -48,9 +48,9 @@ def download(
 ) -> None:
     """Bring weights onto this machine, verified, and print where they lie."""
     start_logging()
-    from nima_pretrain.published.cache import fetch
+    from nima_pretrain.weights.cache import fetch
 
-    print(fetch(name, source, console()))
+    print(fetch(name, source))
 
 
 @app.command()
@@ -60,8 +60,8 @@ def verify(
     ] = None,
 ) -> None:
     """Check weights against their side-car; exit code 1 if some are damaged."""
-    from nima_pretrain.published.cache import cache_folder, cached
-    from nima_pretrain.side_car import read_beside
+    from nima_pretrain.weights.cache import cache_folder, cached
+    from nima_pretrain.weights.side_car import read_beside
 
     here = cached()
     if weights is None:
@@ -94,7 +94,7 @@ def publish(
 ) -> None:
     """Put a run's weights into a folder that any web server can offer, with cards and a list."""
     start_tensorflow()
-    from nima_pretrain.published.publish import publish as publish_run
+    from nima_pretrain.evaluation.publish import publish as publish_run
 
     for entry in publish_run(run, to):
         print(to / f"{entry.name}.h5")

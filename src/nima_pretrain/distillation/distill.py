@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from nima_pretrain.config import DistillConfig
 from nima_pretrain.data.finding import find_photos
@@ -26,8 +25,8 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.progress import counting
 from nima_pretrain.training import finetune
-from nima_pretrain.training.objectives import LabelObjective, Objective
-from nima_pretrain.training.rated_parts import Parts
+from nima_pretrain.training.objective import LabelObjective, Objective
+from nima_pretrain.training.ratings_split import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ def distill(
     backbone_weights: str = "imagenet",
     unlabelled: Path | None = None,
     cache: Path | None = None,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Trains a student and returns its results, which `results.json` holds too.
 
@@ -55,16 +53,19 @@ def distill(
         backbone_weights: what the student starts from.
         unlabelled: folder of photos without ratings that join in the teacher's terms, or None.
         cache: folder of the classifiers' features; None for one beside the run.
-        console: where a progress bar is drawn, or None.
 
     Raises:
         InputError: ratings, photos or weights are not what they should be, or the disk is full.
     """
     objective_of = partial(
-        _objective, run=run, config=config, unlabelled=unlabelled, cache=cache, console=console
+        _objective,
+        run=run,
+        config=config,
+        unlabelled=unlabelled,
+        cache=cache,
     )
     return finetune.finetune(
-        ratings, run, config, validation_ratings, backbone_weights, console, objective_of
+        ratings, run, config, validation_ratings, backbone_weights, objective_of
     )
 
 
@@ -74,16 +75,19 @@ def resume(
     config: DistillConfig,
     validation_ratings: Ratings | None = None,
     unlabelled: Path | None = None,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Goes on with a training that was stopped at any moment; see `distill` for the arguments.
 
     What the teacher said is kept in the run, and not computed anew.
     """
     objective_of = partial(
-        _objective, run=run, config=config, unlabelled=unlabelled, cache=None, console=console
+        _objective,
+        run=run,
+        config=config,
+        unlabelled=unlabelled,
+        cache=None,
     )
-    return finetune.resume(ratings, run, config, validation_ratings, console, objective_of)
+    return finetune.resume(ratings, run, config, validation_ratings, objective_of)
 
 
 def _objective(
@@ -92,17 +96,14 @@ def _objective(
     config: DistillConfig,
     unlabelled: Path | None,
     cache: Path | None,
-    console: Console | None,
 ) -> Objective:
     if config.of_labels_alone:
         return LabelObjective(parts)
-    digests = _digests_without_ratings(unlabelled, parts, console) if unlabelled else {}
+    digests = _digests_without_ratings(unlabelled, parts) if unlabelled else {}
     of_training = [parts.scan.digests[path] for path in parts.training.paths]
     learned = [*of_training, *digests.values()]
     folder = cache or run.parent / "features"
-    lessons, about = _lessons_of(
-        run, learned, lambda: _teach(parts, digests, folder, config, console)
-    )
+    lessons, about = _lessons_of(run, learned, lambda: _teach(parts, digests, folder, config))
     return DistillationObjective(
         parts,
         lessons,
@@ -139,13 +140,12 @@ def _teach(
     unlabelled: dict[Path, str],
     cache: Path,
     config: DistillConfig,
-    console: Console | None,
 ) -> tuple[Lessons, dict[str, float]]:
     rated = (*parts.training.paths, *parts.validation.paths)
     digests = {path: parts.scan.digests[path] for path in rated} | unlabelled
     by_teacher = []
     for teacher in config.teachers:
-        with counting(console, f"features of {teacher.backbone}", len(digests)) as show:
+        with counting(f"features of {teacher.backbone}", len(digests)) as show:
             by_teacher.append(FeatureCache(cache).features(teacher, digests, show))
     features = np.concatenate(by_teacher, axis=1)  # (N, F)
     row_of = {path: row for row, path in enumerate(digests)}
@@ -170,12 +170,10 @@ def _teach(
     return lessons, about
 
 
-def _digests_without_ratings(
-    folder: Path, parts: Parts, console: Console | None
-) -> dict[Path, str]:
+def _digests_without_ratings(folder: Path, parts: Parts) -> dict[Path, str]:
     """The photos of a folder that can be read and are not among the rated ones."""
     paths = list(find_photos(folder))
-    with counting(console, "checking photos", len(paths)) as show:
+    with counting("checking photos", len(paths)) as show:
         scan = scan_photos(paths, show)
     rated = set(parts.scan.digests.values())
     found = {path: digest for path, digest in scan.digests.items() if digest not in rated}

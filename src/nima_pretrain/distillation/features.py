@@ -10,11 +10,11 @@ import numpy as np
 
 from nima_pretrain.config import TeacherConfig
 from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.distillation.teachers import load_teacher
 from nima_pretrain.files import replacing
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.teachers import load_teacher
-from nima_pretrain.scoring import outputs_of_photos
-from nima_pretrain.side_car import PREPROCESSING, sha256_of
+from nima_pretrain.prediction.scoring import outputs_of_photos
+from nima_pretrain.weights.side_car import PREPROCESSING, sha256_of
 
 
 class FeatureCache:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from nima_pretrain.losses import Taught, distillation
 from nima_pretrain.networks.nima import FEATURE_LAYER
-from nima_pretrain.training.objectives import Examples, Objective
-from nima_pretrain.training.rated_parts import Parts
+from nima_pretrain.training.objective import Examples, Objective
+from nima_pretrain.training.ratings_split import Parts
 
 
 class Lessons(NamedTuple):

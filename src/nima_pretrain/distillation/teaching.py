@@ -5,9 +5,9 @@ import numpy as np
 
 from nima_pretrain.config import DistillConfig
 from nima_pretrain.distillation.objective import Lessons
+from nima_pretrain.distillation.teachers import build_teacher_head
 from nima_pretrain.losses import earth_movers_distance
-from nima_pretrain.networks.teachers import build_teacher_head
-from nima_pretrain.training.optimizers import adam
+from nima_pretrain.networks.optimizers import adam
 
 
 def teach(

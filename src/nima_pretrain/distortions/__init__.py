@@ -8,7 +8,7 @@ from nima_pretrain.distortions.bank import (
     DistortionBank,
     Series,
 )
-from nima_pretrain.distortions.banks import BANKS, get_bank
+from nima_pretrain.distortions.paper import BANKS, get_bank
 from nima_pretrain.distortions.rotations import Rotations
 from nima_pretrain.distortions.views import Views
 

@@ -175,7 +175,7 @@ class DistortionBank:
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         """A bank goes to another process by its name: its filters are functions."""
-        from nima_pretrain.distortions.banks import get_bank
+        from nima_pretrain.distortions.paper import get_bank
 
         return get_bank, (self.name,)
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.config import HeadName
-from nima_pretrain.layers import SeededDropout
+from nima_pretrain.networks.layers import SeededDropout
 
 # Units of the head called "mlp"; the last layer before the distribution is its aesthetic feature.
 _MLP = (2048, 1024)

@@ -10,9 +10,9 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import Distortion, DistortionBank, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.pretext import PretextModel
-from nima_pretrain.networks.weights import load_model, read_side_car
-from nima_pretrain.scoring import Outputs, outputs_of_photos
+from nima_pretrain.prediction.scoring import Outputs, outputs_of_photos
+from nima_pretrain.pretext.model import PretextModel
+from nima_pretrain.weights.store import load_model, read_side_car
 
 _SHOWN = 3
 # One of the five levels that most distortions have.

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from rich.console import Console
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
@@ -31,7 +30,6 @@ def write_score_report(
     page: Path,
     rows: Iterable[ScoreRow],
     scale: ScoreScale,
-    console: Console | None = None,
     most_photos: int = MOST_PHOTOS,
 ) -> None:
     """Writes a page that needs no other file, no server and no network.
@@ -43,7 +41,6 @@ def write_score_report(
         page: the file, HTML.
         rows: of the photos, in any order.
         scale: of the scores.
-        console: where a progress bar is drawn, or None.
         most_photos: how many photos it shows.
 
     Raises:
@@ -66,7 +63,7 @@ def write_score_report(
     histogram, _ = np.histogram(means, _BARS, (low, high))
     folders = sorted({str(Path(row.path).parent) for row in photos})
     content = {
-        "photos": _entries(photos, folders, page.parent, console),
+        "photos": _entries(photos, folders, page.parent),
         "folders": _without_common_start(folders),
         "histogram": histogram.tolist(),
         "failed": failed,
@@ -87,15 +84,13 @@ def write_score_report(
         partial.write_text(text, encoding="utf-8")
 
 
-def _entries(
-    photos: list[ScoreRow], folders: list[str], beside: Path, console: Console | None
-) -> list[dict[str, Any]]:
+def _entries(photos: list[ScoreRow], folders: list[str], beside: Path) -> list[dict[str, Any]]:
     """What the page knows of each photo."""
     numbers = {folder: number for number, folder in enumerate(folders)}
     entries = []
     with (
         ThreadPoolExecutor(os.cpu_count()) as executor,
-        counting(console, "thumbnails", len(photos)) as show,
+        counting("thumbnails", len(photos)) as show,
     ):
         paths = (row.path for row in photos)
         pictures = ordered_map(executor, _thumbnail, paths, ahead=64)

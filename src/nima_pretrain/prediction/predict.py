@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
 
 from nima_pretrain.data.finding import Listing
 from nima_pretrain.data.photos import PhotoError
@@ -58,7 +57,6 @@ class Job:
 def predict(
     job: Job,
     scorer: Scorer,
-    console: Console | None = None,
     on_finished: Callable[[ScoreFile], None] | None = None,
 ) -> Counts:
     """Scores photographs and writes a row for each, as they come, in the order of the listing.
@@ -66,7 +64,6 @@ def predict(
     Args:
         job: what to score, and where to.
         scorer: makes the rows.
-        console: where a progress bar is drawn, or None.
         on_finished: called with all rows, e.g. to make a report of them, before some are left
             out.
 
@@ -79,12 +76,12 @@ def predict(
             writer = RowWriter(sys.stdout.buffer, job.style)
             stack.callback(writer.close)
             total = sum(1 for _ in job.listing)
-            return _write(scorer.rows(job.listing), writer.append, job.style, total, console)
+            return _write(scorer.rows(job.listing), writer.append, job.style, total)
         path = job.output
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
         file = stack.enter_context(ScoreFile(path, job.style, job.resume))
-        counts = _write_missing(file, job.listing, scorer, console)
+        counts = _write_missing(file, job.listing, scorer)
         if on_finished:
             on_finished(file)
         if job.sort or job.top is not None:
@@ -102,10 +99,9 @@ def _write(
     append: Callable[[ScoreRow], object],
     style: ScoreFormat,
     total: int,
-    console: Console | None,
 ) -> Counts:
     scored = failed = 0
-    with counting(console, "scoring photos", total) as show:
+    with counting("scoring photos", total) as show:
         for row in rows:
             append(row)
             is_scored = row.status == "ok"
@@ -116,9 +112,7 @@ def _write(
     return Counts(scored, failed, 0)
 
 
-def _write_missing(
-    file: ScoreFile, listing: Listing, scorer: Scorer, console: Console | None
-) -> Counts:
+def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
     """Scores what the file has no row of, and brings its rows into the order of the listing."""
     _drop_stale(file, listing, scorer)
     num_before = len(file)
@@ -135,7 +129,7 @@ def _write_missing(
                 yield photo
             order.append(row)
 
-    counts = _write(scorer.rows(missing()), file.append, file.style, num_missing, console)
+    counts = _write(scorer.rows(missing()), file.append, file.style, num_missing)
     listed = set(order) if num_before else ()
     others = array("Q", (row for row in range(num_before) if row not in listed))
     file.arrange(others + order)

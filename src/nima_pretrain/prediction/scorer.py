@@ -14,8 +14,8 @@ from nima_pretrain.metrics import mean_score, percentile_of, score_spread
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.explaining import Explainer
 from nima_pretrain.prediction.formats import ScoreRow, shown
-from nima_pretrain.scoring import BATCH_SIZE, ReadPhoto, Score, score_photos
-from nima_pretrain.side_car import SideCar
+from nima_pretrain.prediction.scoring import BATCH_SIZE, ReadPhoto, Score, score_photos
+from nima_pretrain.weights.side_car import SideCar
 
 _DIGEST_SHOWN = 8
 
@@ -72,14 +72,14 @@ class Scorer:
             return replace(row, status="error", error=score.error)
         scale, quantiles = self.side_car.score_scale, self.side_car.training_scores
         distribution = score.distribution.astype(np.float64)
-        mean = float(mean_score(distribution, scale))
+        mean = float(mean_score(distribution, scale.scores))
         explanation = ""
         if self.explainer is not None and score.levels is not None:
             explanation = self.explainer.text(score.levels)
         return replace(
             row,
             mean=mean,
-            std=float(score_spread(distribution, scale)),
+            std=float(score_spread(distribution, scale.scores)),
             percentile=percentile_of(mean, np.array(quantiles)) if quantiles else None,
             distribution=tuple(distribution.tolist()),
             explanation=explanation,

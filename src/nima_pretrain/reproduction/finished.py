@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
-from nima_pretrain.comparison import Entry
 from nima_pretrain.config import ReproduceConfig
 from nima_pretrain.data.ratings import Ratings
-from nima_pretrain.evaluation import evaluations_of, read_predictions, scored_of
+from nima_pretrain.evaluation.comparison import Entry
+from nima_pretrain.evaluation.evaluate import evaluations_of, read_predictions, scored_of
+from nima_pretrain.evaluation.probe import frozen_features, probe_predictions
 from nima_pretrain.metrics import ScoredPhotos, mean_score
-from nima_pretrain.probe import frozen_features, probe_predictions
 from nima_pretrain.reproduction.grid import TEST, Cell, Fold, cells_of, results_of, weights_of
 
 
@@ -73,7 +72,7 @@ class Grid:
         """Names of the starts that were trained on the whole share."""
         return [name for name in self.config.starts if self.cells_of(name, self.whole)]
 
-    def probe(self, start: str, console: Console | None = None) -> Entry:
+    def probe(self, start: str) -> Entry:
         """A ridge probe on the frozen features of a start.
 
         It has no epoch to choose, so it is fitted on the photos for validation too: on all that
@@ -81,7 +80,7 @@ class Grid:
         """
         paths, names = self.ratings.paths, self.ratings.names
         weights = weights_of(self.run, self.config, start)
-        features = frozen_features(weights, self.config.finetune.network, paths, console)
+        features = frozen_features(weights, self.config.finetune.network, paths)
         row_of = {name: row for row, name in enumerate(names)}
         predicted: dict[str, float] = {}
         for fold in self.folds:
@@ -97,7 +96,7 @@ class Grid:
         scale = self.ratings.scale
         predicted: dict[str, float] = {}
         for fold in self.folds:
-            mean = mean_score(fold.training.distributions.mean(axis=0)[None], scale)[0]
+            mean = mean_score(fold.training.distributions.mean(axis=0)[None], scale.scores)[0]
             predicted.update(dict.fromkeys(fold.test.names, float(mean)))
         return self._of_means("mean of the training ratings", predicted)
 

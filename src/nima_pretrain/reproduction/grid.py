@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import keras
 import pandas as pd
-from rich.console import Console
 
 from nima_pretrain.config import (
     AnyPretextConfig,
@@ -24,12 +23,12 @@ from nima_pretrain.data.ratings import Ratings, listed, parse_scale
 from nima_pretrain.data.split import PARTS, SplitFiles, read_file_list
 from nima_pretrain.distillation import distill
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation import evaluate, evaluations_of, write_evaluation
+from nima_pretrain.evaluation.evaluate import evaluate, evaluations_of, write_evaluation
 from nima_pretrain.files import read_json
-from nima_pretrain.networks.weights import load_model, read_side_car
 from nima_pretrain.training import finetune, pretrain
-from nima_pretrain.training.rated_parts import training_digest
-from nima_pretrain.training.run import carry_on
+from nima_pretrain.training.ratings_split import training_digest
+from nima_pretrain.training.run_directory import carry_on
+from nima_pretrain.weights.store import load_model, read_side_car
 
 logger = logging.getLogger(__name__)
 
@@ -104,16 +103,13 @@ def weights_of(run: Path, config: ReproduceConfig, start: str) -> str:
     return config.starts[start].weights or str(run / "starts" / start / "backbone.h5")
 
 
-def run_grid(
-    run: Path, config: ReproduceConfig, folds: list[Fold], console: Console | None = None
-) -> None:
+def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
     """Trains and evaluates whatever of the grid is not there yet.
 
     Args:
         run: the directory of the grid; it exists.
         config: of the grid.
         folds: from `folds_of`.
-        console: where progress bars are drawn, or None.
 
     Raises:
         InputError: data are not what they should be, or differ from those of a finished cell.
@@ -121,7 +117,7 @@ def run_grid(
     for name, start in config.starts.items():
         stage = config.pretext_of(start)
         if stage:
-            _pretrain(run / "starts" / name, config, stage, console)
+            _pretrain(run / "starts" / name, config, stage)
     transfers = {name: load(data) for name, data in config.transfer.items()}
     by_name = {fold.name: fold for fold in folds}
     cells = cells_of(config, folds)
@@ -130,7 +126,7 @@ def run_grid(
         logger.info("cell %d of %d: %s", number, len(cells), folder.relative_to(run))
         fold = by_name[cell.fold]
         weights = weights_of(run, config, cell.start)
-        _finetune(folder, cell, fold, config, weights, run / "features", console)
+        _finetune(folder, cell, fold, config, weights, run / "features")
         done = evaluations_of(folder)
         for name, ratings in {TEST: fold.test, **transfers}.items():
             if name not in done:
@@ -140,18 +136,16 @@ def run_grid(
         keras.backend.clear_session()
 
 
-def _pretrain(
-    folder: Path, config: ReproduceConfig, stage: AnyPretextConfig, console: Console | None
-) -> None:
+def _pretrain(folder: Path, config: ReproduceConfig, stage: AnyPretextConfig) -> None:
     photos = config.photos
     assert photos is not None
     lists = SplitFiles(*config.photo_lists) if config.photo_lists else None
 
     def begin() -> dict[str, Any]:
         logger.info("pretraining %s", folder.name)
-        return pretrain.pretrain(photos, folder, stage, config.base_weights, lists, console)
+        return pretrain.pretrain(photos, folder, stage, config.base_weights, lists)
 
-    carry_on(folder, stage, begin, lambda: pretrain.resume(photos, folder, stage, console))
+    carry_on(folder, stage, begin, lambda: pretrain.resume(photos, folder, stage))
 
 
 def _finetune(
@@ -161,7 +155,6 @@ def _finetune(
     config: ReproduceConfig,
     weights: str,
     features: Path,
-    console: Console | None,
 ) -> None:
     changes = {"share": cell.share, "seed": cell.seed}
     start = config.starts[cell.start]
@@ -171,15 +164,13 @@ def _finetune(
     def begin() -> dict[str, Any]:
         if isinstance(stage, DistillConfig):
             others = start.unlabelled
-            return distill.distill(
-                known, folder, stage, held_out, weights, others, features, console
-            )
-        return finetune.finetune(known, folder, stage, held_out, weights, console)
+            return distill.distill(known, folder, stage, held_out, weights, others, features)
+        return finetune.finetune(known, folder, stage, held_out, weights)
 
     def go_on() -> dict[str, Any]:
         if isinstance(stage, DistillConfig):
-            return distill.resume(known, folder, stage, held_out, start.unlabelled, console)
-        return finetune.resume(known, folder, stage, held_out, console)
+            return distill.resume(known, folder, stage, held_out, start.unlabelled)
+        return finetune.resume(known, folder, stage, held_out)
 
     results = carry_on(folder, stage, begin, go_on)
     expected = training_digest(fold.training, stage)

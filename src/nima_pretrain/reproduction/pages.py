@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.comparison import readable
-from nima_pretrain.figures import save_figure
+from nima_pretrain.evaluation.comparison import readable
+from nima_pretrain.evaluation.figures import save_figure
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.report import Figure, Table, markdown_table, write_section
 

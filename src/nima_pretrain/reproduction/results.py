@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
-from nima_pretrain.comparison import (
+from nima_pretrain.evaluation.comparison import (
     ALPHA,
     LABELS,
     Comparison,
@@ -15,8 +14,8 @@ from nima_pretrain.comparison import (
     compare_by_category,
     readable,
 )
-from nima_pretrain.evaluation import rows_by_category
-from nima_pretrain.figures import (
+from nima_pretrain.evaluation.evaluate import rows_by_category
+from nima_pretrain.evaluation.figures import (
     draw_by_share,
     draw_differences,
     draw_learning_curves,
@@ -90,7 +89,7 @@ def write_categories(
         )
 
 
-def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
+def write_results(grid: Grid) -> dict[str, Any]:
     """Writes all tables and figures of a finished grid, and returns its main results.
 
     `results.md` and `report.html` hold everything, `results/` each table as CSV and each figure
@@ -98,11 +97,10 @@ def write_results(grid: Grid, console: Console | None = None) -> dict[str, Any]:
 
     Args:
         grid: finished.
-        console: where a progress bar is drawn, or None.
     """
     pages = Pages(grid.run)
     entries = [grid.entry(start, grid.whole) for start in grid.starts]
-    probes = [grid.probe(start, console) for start in grid.starts] if grid.config.probe else []
+    probes = [grid.probe(start) for start in grid.starts] if grid.config.probe else []
     besides = [*probes, grid.constant()]
     compared = compare(entries, grid.config.baseline, grid.threshold, besides)
     epochs = [grid.epochs(start, grid.whole)["epochs"] for start in grid.starts]

@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
-from nima_pretrain.comparison import Entry, compare
 from nima_pretrain.config import load_stage
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation import evaluations_of, read_predictions, scored_of
-from nima_pretrain.figures import draw_learning_curves, draw_predictions
+from nima_pretrain.evaluation.comparison import Entry, compare
+from nima_pretrain.evaluation.evaluate import evaluations_of, read_predictions, scored_of
+from nima_pretrain.evaluation.figures import draw_learning_curves, draw_predictions
+from nima_pretrain.evaluation.probe import frozen_features, ridge_probe
 from nima_pretrain.files import read_json
 from nima_pretrain.metrics import ScoredPhotos
-from nima_pretrain.networks.weights import read_side_car
-from nima_pretrain.probe import frozen_features, ridge_probe
 from nima_pretrain.reproduction.pages import Pages
 from nima_pretrain.reproduction.results import write_categories, write_comparison
 from nima_pretrain.training.finetune import RATINGS
+from nima_pretrain.weights.store import read_side_car
 
 
 def compare_runs(
@@ -28,7 +27,6 @@ def compare_runs(
     baseline: str | None = None,
     evaluation: str | None = None,
     with_probe: bool = True,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Compares evaluated runs, writes tables and figures, and returns the main results.
 
@@ -38,7 +36,6 @@ def compare_runs(
         baseline: one of the names; None for the first.
         evaluation: the name of the ratings; None for the one that all runs share.
         with_probe: whether ridge probes on the frozen features of the starts are compared too.
-        console: where progress bars are drawn, or None.
 
     Raises:
         InputError: the runs have no evaluation in common, or not on the same ratings.
@@ -58,7 +55,7 @@ def compare_runs(
     if len({tuple(table.index) for table in tables.values()}) > 1:
         raise InputError("Some photos could be read in one evaluation only. Evaluate anew.")
     entries = [Entry(run, (scored_of(table),)) for run, table in tables.items()]
-    probes = _probes(runs, tables, console) if with_probe else []
+    probes = _probes(runs, tables) if with_probe else []
     threshold = float(results[baseline]["threshold"])
     compared = compare(entries, baseline, threshold, probes)
     epochs = [read_json(path / "results.json", "results")["epochs"] for path in runs.values()]
@@ -91,9 +88,7 @@ def _shared_evaluation(runs: Mapping[str, Path], wanted: str | None) -> str:
     return str(shared.pop())
 
 
-def _probes(
-    runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame], console: Console | None
-) -> list[Entry]:
+def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> list[Entry]:
     """One probe for each run, on the frozen features of what the run started from.
 
     It is fitted on the photos for training and for validation: on all that fine-tuning has had.
@@ -108,7 +103,7 @@ def _probes(
         weights = str(read_json(path / "results.json", "results")["backbone_weights"])
         config = load_stage(path / "config.json")
         paths = [Path(file) for file in [*rated["path"], *table["path"]]]
-        features = frozen_features(weights, config.network, paths, console)
+        features = frozen_features(weights, config.network, paths)
         fitted, others = features[: len(rated)], features[len(rated) :]
         unreadable = [file for file, row in zip(paths, features, strict=True) if np.isnan(row[0])]
         if unreadable:

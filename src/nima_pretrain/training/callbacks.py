@@ -10,7 +10,7 @@ import keras
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.training.optimizers import (
+from nima_pretrain.networks.optimizers import (
     learning_rates,
     scale_learning_rates,
     set_learning_rates,

@@ -20,8 +20,8 @@ import numpy as np
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
+from nima_pretrain.networks.optimizers import state_of
 from nima_pretrain.training.callbacks import KeepBest, Logs
-from nima_pretrain.training.optimizers import state_of
 
 logger = logging.getLogger(__name__)
 

@@ -14,23 +14,21 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.rated import RatedBatches
+from nima_pretrain.data.rated_batches import RatedBatches
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.files import write_json
 from nima_pretrain.metrics import quantiles_of
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.networks.weights import (
-    ScaleConfig,
-    SideCar,
-    load_base_weights,
-    save_weights,
+from nima_pretrain.networks.optimizers import (
+    backbone_and_head_optimizer,
+    head_optimizer,
+    learning_rates,
 )
-from nima_pretrain.reference_scores import reference_scores
+from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.reference_scores import reference_scores
 from nima_pretrain.training.callbacks import (
     DecayWithSteps,
     KeepBest,
@@ -46,20 +44,21 @@ from nima_pretrain.training.checkpoint import (
     load_checkpoint,
 )
 from nima_pretrain.training.feed import Feed
-from nima_pretrain.training.objectives import Examples, LabelObjective, Objective
-from nima_pretrain.training.optimizers import (
-    backbone_and_head_optimizer,
-    head_optimizer,
-    learning_rates,
-)
-from nima_pretrain.training.part_fit import CHECKPOINT, PartFit
-from nima_pretrain.training.rated_parts import (
+from nima_pretrain.training.objective import Examples, LabelObjective, Objective
+from nima_pretrain.training.ratings_split import (
     Parts,
     check_same_ratings,
     divided,
     readable_parts,
     training_digest,
     write_parts,
+)
+from nima_pretrain.training.resumable_fit import CHECKPOINT, PartFit
+from nima_pretrain.weights.store import (
+    ScaleConfig,
+    SideCar,
+    load_base_weights,
+    save_weights,
 )
 
 logger = logging.getLogger(__name__)
@@ -76,7 +75,6 @@ def finetune(
     config: FinetuneConfig,
     validation_ratings: Ratings | None = None,
     backbone_weights: str = "imagenet",
-    console: Console | None = None,
     objective_of: Callable[[Parts], Objective] = LabelObjective,
 ) -> dict[str, Any]:
     """Trains a NIMA model and returns its results, which `results.json` holds too.
@@ -90,13 +88,12 @@ def finetune(
         validation_ratings: what the epoch is chosen by; None for those that the ratings set aside
             for it, or else for a fraction of them.
         backbone_weights: "imagenet", "none" or a path; see `networks.weights.load_base_weights`.
-        console: where a progress bar is drawn, or None.
         objective_of: makes of the readable ratings what the model is pulled towards.
 
     Raises:
         InputError: ratings or weights are not what they should be, or the disk is full.
     """
-    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
+    parts = readable_parts(*divided(ratings, validation_ratings, config), run)
     write_parts(run / RATINGS, parts)
     objective = objective_of(parts)
     keras.utils.set_random_seed(config.seed)
@@ -107,7 +104,7 @@ def finetune(
         "ratings_sha256": training_digest(ratings, config),
         "unreadable": len(parts.scan.unreadable),
     }
-    training = _Finetuning(backbone, parts, objective, run, config, about, console)
+    training = _Finetuning(backbone, parts, objective, run, config, about)
     if config.head_start == "mean":
         start_from_mean(training.model, parts.training.distributions.mean(axis=0))
     return training.run_from(Position(_HEAD))
@@ -118,7 +115,6 @@ def resume(
     run: Path,
     config: FinetuneConfig,
     validation_ratings: Ratings | None = None,
-    console: Console | None = None,
     objective_of: Callable[[Parts], Objective] = LabelObjective,
 ) -> dict[str, Any]:
     """Goes on with a training that was stopped at any moment, as if it had not been.
@@ -128,20 +124,19 @@ def resume(
         run: the run directory.
         config: that of the run.
         validation_ratings: those that the run was begun with.
-        console: where a progress bar is drawn, or None.
         objective_of: see `finetune`.
 
     Raises:
         InputError: there is nothing to resume, or ratings or photos are not those of the run.
     """
     checkpoint = load_checkpoint(run / CHECKPOINT)
-    parts = readable_parts(*divided(ratings, validation_ratings, config), run, console)
+    parts = readable_parts(*divided(ratings, validation_ratings, config), run)
     check_same_ratings(run / RATINGS, parts)
     objective = objective_of(parts)
     backbone = build_backbone(config.backbone, config.input_size, config.width)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
-    training = _Finetuning(backbone, parts, objective, run, config, checkpoint.about, console)
+    training = _Finetuning(backbone, parts, objective, run, config, checkpoint.about)
     return training.run_from(position, checkpoint)
 
 
@@ -159,7 +154,6 @@ class _Finetuning:
         run: Path,
         config: FinetuneConfig,
         about: dict[str, Any],
-        console: Console | None,
     ) -> None:
         self._backbone = backbone
         bins = parts.training.scale.bins
@@ -169,7 +163,6 @@ class _Finetuning:
         self._run = run
         self._config = config
         self._about = about
-        self._console = console
 
     def run_from(self, start: Position, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
         """Trains what is left to train, and returns the results of the whole."""
@@ -179,7 +172,7 @@ class _Finetuning:
         training = self._feed(self._objective.training, vary=True, start=start)
         validation = self._feed(self._objective.validation)
         with training, validation:
-            settings = (self._run, self._config, self._about, self._console)
+            settings = (self._run, self._config, self._about)
             trained = self._objective.model_of(self.model)
             fit = PartFit(trained, self._objective, training, validation, best, *settings)
             if start.stage == _HEAD:

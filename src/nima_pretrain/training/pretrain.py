@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 
 from nima_pretrain.config import AnyPretextConfig
 from nima_pretrain.data.photos import load_photo
@@ -23,12 +22,12 @@ from nima_pretrain.data.split import (
     split_photos,
     write_photo_list,
 )
-from nima_pretrain.data.views import ViewBatches
+from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import freeze_batch_norm
-from nima_pretrain.networks.pretext import PretextModel
-from nima_pretrain.networks.weights import SideCar, load_base_weights, load_weights, save_weights
 from nima_pretrain.prediction.explaining import levels_model, usual_levels
+from nima_pretrain.pretext.methods import PHOTOS_SHOWN, Pretext, pretext_of
+from nima_pretrain.pretext.model import PretextModel
 from nima_pretrain.progress import counting
 from nima_pretrain.training.callbacks import (
     KeepBest,
@@ -46,8 +45,8 @@ from nima_pretrain.training.checkpoint import (
 )
 from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
 from nima_pretrain.training.feed import Feed
-from nima_pretrain.training.pretexts import PHOTOS_SHOWN, Pretext, pretext_of
-from nima_pretrain.training.progress import ShowProgress
+from nima_pretrain.training.show_progress import ShowProgress
+from nima_pretrain.weights.store import SideCar, load_base_weights, load_weights, save_weights
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,6 @@ def pretrain(
     config: AnyPretextConfig,
     base_weights: str = "imagenet",
     lists: SplitFiles | None = None,
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Trains a pretext model and returns its results, which `results.json` holds too.
 
@@ -75,7 +73,6 @@ def pretrain(
         config: what to train and how.
         base_weights: "imagenet", "none" or a path; see `networks.weights.load_base_weights`.
         lists: files that fix the split; None for a split by the config's seed.
-        console: where a progress bar is drawn, or None.
 
     Raises:
         InputError: photos or weights are not what they should be, or the disk is full.
@@ -87,26 +84,23 @@ def pretrain(
     with strategy.scope():
         model = pretext.build()
     load_base_weights(model.backbone, base_weights, config)
-    with counting(console, "checking photos", len(found.names)) as show:
+    with counting("checking photos", len(found.names)) as show:
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed, show)
     write_photo_list(run / _PHOTOS, split, scan)
     _show_views(run, split, pretext)
     about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
     start = Position(_WARMING_UP if config.freeze_backbone_steps else _TRAINING)
-    training = _Pretraining(model, strategy, split, scan, run, pretext, about, console)
+    training = _Pretraining(model, strategy, split, scan, run, pretext, about)
     return training.run_from(start)
 
 
-def resume(
-    photos: Path, run: Path, config: AnyPretextConfig, console: Console | None = None
-) -> dict[str, Any]:
+def resume(photos: Path, run: Path, config: AnyPretextConfig) -> dict[str, Any]:
     """Goes on with a training that was stopped at any moment, as if it had not been.
 
     Args:
         photos: folder of photographs, with all that the run has used so far.
         run: the run directory.
         config: that of the run.
-        console: where a progress bar is drawn, or None.
 
     Raises:
         InputError: there is nothing to resume, or the photos are not those of the run.
@@ -116,12 +110,12 @@ def resume(
     strategy = choose_strategy(config.mirrored)
     with strategy.scope():
         model = pretext.build()
-    with counting(console, "checking photos", None) as show:
+    with counting("checking photos", None) as show:
         split, scan = find_again(run / _PHOTOS, photos, show)
     position = checkpoint.position
     logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
     about = checkpoint.about
-    training = _Pretraining(model, strategy, split, scan, run, pretext, about, console)
+    training = _Pretraining(model, strategy, split, scan, run, pretext, about)
     return training.run_from(position, checkpoint)
 
 
@@ -136,7 +130,6 @@ class _Pretraining:
     run: Path
     pretext: Pretext[Any]
     about: dict[str, Any]
-    console: Console | None
 
     @property
     def config(self) -> AnyPretextConfig:
@@ -232,7 +225,7 @@ class _Pretraining:
         num_views = self.pretext.views.num_views
         callbacks = [
             LogLearningRates(["learning_rate"]),
-            ShowProgress(training, config.epochs, num_views, shown, self.console),
+            ShowProgress(training, config.epochs, num_views, shown),
             *log_files(self.run),
             best,
             ScheduleLearningRate(self.pretext.rate_of),

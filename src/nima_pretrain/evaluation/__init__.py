@@ -1,0 +1,1 @@
+"""How good a model is: agreement with human ratings, comparisons, studies, data checks."""

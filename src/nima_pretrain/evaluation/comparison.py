@@ -1,0 +1,185 @@
+"""Several models on the same photos: one table, and what in it could be chance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nima_pretrain.evaluation.significance import (
+    RESAMPLES,
+    bonferroni,
+    bootstrap_interval,
+    signed_rank_p,
+)
+from nima_pretrain.metrics import Agreement, ScoredPhotos
+
+ALPHA = 0.01  # of the paper's tests
+
+LABELS = {
+    "lcc": "LCC",
+    "srcc": "SRCC",
+    "kendall": "Kendall",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "mae": "MAE",
+    "emd": "EMD",
+    "emd_r1": "EMD (r = 1)",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is compared: predictions for the same photos in the same order, one set for each seed.
+
+    Metrics are averaged over the seeds, and so are the errors of every photo.
+    """
+
+    name: str
+    runs: tuple[ScoredPhotos, ...]
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """Absolute errors, (N,)."""
+        return np.mean([photos.errors for photos in self.runs], axis=0)
+
+    def of(self, rows: np.ndarray) -> "Entry":
+        """Returns the same for some of the photos."""
+        return Entry(self.name, tuple(photos.rows(rows) for photos in self.runs))
+
+    def metrics(self, threshold: float, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Metrics of some photos, in the order of `Agreement`."""
+        return np.mean([photos.rows(rows).agreement(threshold) for photos in self.runs], axis=0)
+
+
+class Comparison(NamedTuple):
+    """Tables with the columns NAME, NAME_low, NAME_high for every metric.
+
+    Attributes:
+        metrics: a row for each entry.
+        differences: a row for each entry but the baseline: its metrics minus the baseline's, and
+            p, p_corrected, is_significant of the test that its absolute errors are smaller; p is
+            NaN where nothing was tested.
+    """
+
+    metrics: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def compare(
+    entries: Sequence[Entry],
+    baseline: str,
+    threshold: float,
+    besides: Sequence[Entry] = (),
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compares models by paired bootstrap and by one-sided Wilcoxon signed-rank tests.
+
+    The tests are corrected for their number (Bonferroni), and significant at 1 %, as in the paper.
+
+    Args:
+        entries: at least one.
+        baseline: the name of one of them.
+        threshold: the mean score above which a photo is good.
+        besides: what is shown beside them, but not tested, such as probes.
+        resamples: of the 95 % intervals.
+    """
+    reference = [entry.name for entry in entries].index(baseline)
+    shown = [*entries, *besides]
+
+    def values(rows: np.ndarray | slice) -> np.ndarray:
+        found = np.array([entry.metrics(threshold, rows) for entry in shown])
+        return np.stack([found, found - found[reference]])  # (2, entries, metrics)
+
+    count = len(entries[0].errors)
+    whole = values(slice(None))
+    intervals = bootstrap_interval(lambda rows: values(rows).ravel(), count, resamples)
+    metrics, differences = (
+        _table(shown, found, interval)
+        for found, interval in zip(whole, intervals.reshape(*whole.shape, 2), strict=True)
+    )
+    others = [entry for entry in entries if entry.name != baseline]
+    p_values = [signed_rank_p(entry.errors, entries[reference].errors) for entry in others]
+    differences = differences[differences["name"] != baseline].reset_index(drop=True)
+    untested = [np.nan] * len(besides)
+    differences["p"] = [*p_values, *untested]
+    corrected = [bonferroni(p, len(others)) for p in p_values]
+    differences["p_corrected"] = [*corrected, *untested]
+    differences["is_significant"] = differences["p_corrected"] < ALPHA
+    return Comparison(metrics, differences)
+
+
+def compare_by_category(
+    entries: Sequence[Entry],
+    baseline: str,
+    threshold: float,
+    rows_of: Mapping[str, np.ndarray],
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:
+    """Compares models on each category of photos by itself, as Hou et al. (2022) do.
+
+    Returns:
+        A row for each category and entry: category, photos, name, the metrics with intervals, and
+        their differences to the baseline as METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for
+        the baseline. Nothing is tested: so many tests would find something.
+
+    Args:
+        entries: at least one.
+        baseline: the name of one of them.
+        threshold: the mean score above which a photo is good.
+        rows_of: the photos of each category.
+        resamples: of the 95 % intervals.
+    """
+    tables = []
+    for category, rows in rows_of.items():
+        within = [entry.of(rows) for entry in entries]
+        metrics, differences = compare(within, baseline, threshold, resamples=resamples)
+        gains = differences.set_index("name")[metrics.columns[1:]]
+        gains.columns = gains.columns.str.replace("(_low|_high)?$", r"_gain\1", n=1, regex=True)
+        table = metrics.join(gains, on="name")
+        table.insert(0, "category", category)
+        table.insert(1, "photos", len(rows))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _table(entries: Sequence[Entry], values: np.ndarray, intervals: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame({"name": [entry.name for entry in entries]})
+    for column, name in enumerate(Agreement._fields):
+        table[name] = values[:, column]
+        table[f"{name}_low"] = intervals[:, column, 0]
+        table[f"{name}_high"] = intervals[:, column, 1]
+    return table
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table of numbers with intervals as one of texts, for people."""
+    result = pd.DataFrame({"": table["name"]})
+    for column in table.columns[1:]:
+        if column.endswith(("_low", "_high")):
+            continue
+        low, high = f"{column}_low", f"{column}_high"
+        if low in table:
+            columns = (table[column], table[low], table[high])
+            result[_label(column)] = [
+                "-" if np.isnan(value) else f"{value:.3f} [{below:.3f}, {above:.3f}]"
+                for value, below, above in zip(*columns, strict=True)
+            ]
+        else:
+            result[_label(column)] = table[column].map(_text)
+    return result
+
+
+def _label(column: str) -> str:
+    metric, gain, _ = column.partition("_gain")
+    return f"{LABELS.get(metric, metric)}{' gain' if gain else ''}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "-" if np.isnan(value) else f"{value:.3g}"
+    return str(value)

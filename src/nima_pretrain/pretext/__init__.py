@@ -1,0 +1,1 @@
+"""Pretext methods: what a network learns from photographs without labels."""

@@ -1,1 +1,0 @@
-"""Weights on their way to other people: published, listed, downloaded, verified."""

@@ -1,0 +1,1 @@
+"""Weights in files: stored, described by a side-car, published, downloaded, verified."""

@@ -1,0 +1,131 @@
+"""Files from the network: whole, verified, or not there at all."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from nima_pretrain.errors import InputError
+from nima_pretrain.weights.side_car import sha256_of
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 6
+_LONGEST_PAUSE = 10.0  # seconds
+_PIECE = 2**14
+_MAY_PASS = (408, 425, 429)  # besides 500 and above
+
+
+class _PassingError(Exception):
+    """Something that may be otherwise the next time."""
+
+
+def download(
+    address: str,
+    target: Path,
+    size: int,
+    sha256: str,
+    on_progress: Callable[[int], None] = lambda received: None,
+    timeout: tuple[float, float] = (10, 30),
+    pause: float = 0.5,
+) -> None:
+    """Downloads a file whose length and content are known.
+
+    What has come is kept beside the target, and gone on with, whatever interrupted it. The target
+    appears when everything is there and verified.
+
+    Args:
+        address: HTTP or HTTPS.
+        target: of the file; its folder exists.
+        size: its length, bytes.
+        sha256: of its content.
+        on_progress: called with the bytes that are there.
+        timeout: seconds to connect, and between two pieces.
+        pause: seconds before the second attempt; twice as long before each further one.
+
+    Raises:
+        InputError: the server does not have it, has something else, or keeps failing.
+    """
+    part = target.with_name(f".{target.name}.part")
+    problem = ""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(min(pause * 2 ** (attempt - 1), _LONGEST_PAUSE))
+        try:
+            was_resumed = _transfer(address, part, size, on_progress, timeout)
+        except (_PassingError, requests.ConnectionError, requests.Timeout) as error:
+            problem = str(error)
+            logger.info("%s: %s; trying again", address, problem)
+            continue
+        except requests.RequestException as error:  # among them connections that break off
+            problem = str(error)
+            continue
+        if sha256_of(part) == sha256:
+            part.replace(target)
+            return
+        part.unlink()
+        if not was_resumed:
+            raise InputError(
+                f"{address} is not the file that was published: its sha256 differs. Tell whoever "
+                "publishes it, or take it from another place with --from."
+            )
+        problem = "what was there from an earlier attempt belongs to another file"
+    raise InputError(
+        f"{address} could not be downloaded in {_ATTEMPTS} attempts: {problem}. What has come is "
+        "kept; try again later, or take it from another place with --from."
+    )
+
+
+def _transfer(
+    address: str,
+    part: Path,
+    size: int,
+    on_progress: Callable[[int], None],
+    timeout: tuple[float, float],
+) -> bool:
+    """Fetches what is missing; returns whether something was there already."""
+    start = part.stat().st_size if part.exists() else 0
+    if start == size:
+        return True
+    if start > size:
+        part.unlink()
+        start = 0
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
+        _check_status(response, address)
+        in_place = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        goes_on = start > 0 and response.status_code == requests.codes.partial and in_place
+        received = start if goes_on else 0
+        with part.open("ab" if goes_on else "wb") as file:
+            for piece in response.iter_content(_PIECE):
+                file.write(piece)
+                received += len(piece)
+                on_progress(received)
+                if received > size:
+                    break
+    if received > size:
+        part.unlink()
+        raise InputError(
+            f"{address} is longer than the {size:,} bytes that were published. Tell whoever "
+            "publishes it, or take it from another place with --from."
+        )
+    if received < size:
+        raise _PassingError(f"the connection ended after {received:,} of {size:,} bytes")
+    return goes_on
+
+
+def _check_status(response: requests.Response, address: str) -> None:
+    status = response.status_code
+    if status in _MAY_PASS or status >= requests.codes.server_error:
+        raise _PassingError(f"the server answers {status} {response.reason}")
+    if status == requests.codes.requested_range_not_satisfiable:
+        raise _PassingError("the server has no such part of the file")
+    if status not in (requests.codes.ok, requests.codes.partial):
+        raise InputError(
+            f"{address} cannot be had: the server answers {status} {response.reason}. Check the "
+            "address, or name another place with --from."
+        )

@@ -1,0 +1,52 @@
+"""Weights that people already have: those of idealo's Image Quality Assessment.
+
+Its `.hdf5` files come without any description, and MobileNet is the network of all that were
+published. What they hold is recognised by the layers inside: MobileNet's, and one dense layer.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from nima_pretrain.config import NetworkConfig
+from nima_pretrain.weights.h5 import read_layers
+from nima_pretrain.weights.side_car import ScaleConfig, SideCar, sha256_of
+
+_FIRST_KERNELS = 32  # of MobileNet at width 1
+
+
+def side_car_of(path: Path) -> SideCar | None:
+    """Returns what a weights file in idealo's structure is; None if it is no such file.
+
+    idealo squashes photos to 224 x 224; scores are 1, 2, .. n.
+    """
+    try:
+        layers = read_layers(path)
+    except (ValueError, OSError, KeyError):
+        return None
+    head = _head(layers)
+    if head is None:
+        return None
+    bins = layers[head][1].size
+    width = layers["conv1"][0].shape[-1] / _FIRST_KERNELS
+    return SideCar(
+        kind="nima",
+        network=NetworkConfig(backbone="MobileNet", width=width, input_size=224, fit="squash"),
+        scale=ScaleConfig(bins=bins, low=1, high=bins),
+        sha256=sha256_of(path),
+        training_data={"source": "idealo's structure; the file does not say more"},
+    )
+
+
+def layer_names(path: Path) -> dict[str, str]:
+    """Returns our names of layers that idealo calls differently."""
+    head = _head(read_layers(path))
+    return {head: "head"} if head else {}
+
+
+def _head(layers: dict[str, list[np.ndarray]]) -> str | None:
+    """The name of the dense layer; None if the other layers are not MobileNet's."""
+    dense = [name for name in layers if re.fullmatch(r"dense(_\d+)?", name)]
+    is_mobilenet = {"conv1", "conv_dw_1", "conv_pw_13"} <= layers.keys()
+    return dense[0] if is_mobilenet and len(dense) == 1 else None

@@ -1,0 +1,143 @@
+"""The manifest: which weights there are at a place, and what each file has to be."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import Field, ValidationError, model_validator
+
+from nima_pretrain.config import Config
+from nima_pretrain.errors import InputError
+from nima_pretrain.files import parse_json, read_text, write_json
+from nima_pretrain.weights.side_car import SideCar
+
+MANIFEST = "weights.json"
+SOURCE_VARIABLE = "NIMA_PRETRAIN_WEIGHTS"
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+
+_TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
+
+
+class Entry(Config):
+    """One published weights file.
+
+    Attributes:
+        name: what people call it; the file is NAME.h5.
+        address: of the file: absolute, or relative to the manifest.
+        bytes: length of the file.
+        sha256: of the file.
+        side_car: what it is weights of.
+    """
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$")
+    address: str
+    bytes: int = Field(gt=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    side_car: SideCar
+
+    @model_validator(mode="after")
+    def _is_one_file(self) -> "Entry":
+        if self.sha256 != self.side_car.sha256:
+            raise ValueError("its side-car is of another file")
+        return self
+
+
+class Manifest(Config):
+    """What lies at a place."""
+
+    weights: tuple[Entry, ...] = ()
+
+    def named(self, name: str) -> Entry:
+        """Returns an entry.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        for entry in self.weights:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.weights) or "none"
+        raise InputError(
+            f"Expected the name of published weights or a file, received {name!r}. Known: {known}."
+        )
+
+
+class Place(NamedTuple):
+    """A manifest and where it was found: a folder, or the address of one; "" for the package's."""
+
+    manifest: Manifest
+    base: str
+
+    def address_of(self, entry: Entry) -> str:
+        """Returns the address or path of a file."""
+        if is_address(entry.address) or not self.base:
+            return entry.address
+        if is_address(self.base):
+            return urljoin(self.base, entry.address)
+        return str(Path(self.base) / entry.address)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is something to fetch, rather than a path."""
+    return urlsplit(text).scheme in ("http", "https")
+
+
+def find_place(source: str | None = None) -> Place:
+    """Returns what is published.
+
+    Args:
+        source: address or folder of a manifest; None for that of NIMA_PRETRAIN_WEIGHTS, or else
+            the one that comes with the package.
+
+    Raises:
+        InputError: there is no manifest, or it is none.
+    """
+    source = source or os.environ.get(SOURCE_VARIABLE)
+    if not source:
+        resource = files("nima_pretrain") / MANIFEST
+        return Place(_parsed(resource.read_text(encoding="utf-8"), MANIFEST), "")
+    if is_address(source):
+        base = source if source.endswith("/") else f"{source}/"
+        return Place(_parsed(_fetched(urljoin(base, MANIFEST)), base + MANIFEST), base)
+    return Place(read_manifest(Path(source)), source)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Returns the manifest of a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    file = folder / MANIFEST
+    return _parsed(read_text(file, "list of weights"), str(file))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a folder."""
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json", exclude_none=True))
+
+
+def _fetched(address: str) -> str:
+    import requests
+
+    try:
+        response = requests.get(address, timeout=_TIMEOUT)
+        response.raise_for_status()
+        return response.content.decode("utf-8-sig")
+    except (requests.RequestException, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The list of weights {address} cannot be had: {error}. Check the address and the "
+            f"network, or name another place with --from or {SOURCE_VARIABLE}."
+        ) from None
+
+
+def _parsed(text: str, origin: str) -> Manifest:
+    content = parse_json(text, Path(origin), "list of weights")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise InputError(f"{origin} is no list of weights: {place}: {problem['msg']}.") from None

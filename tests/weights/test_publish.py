@@ -1,0 +1,224 @@
+"""Weights published, listed, downloaded, verified and used by name."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from nima_pretrain.config import NetworkConfig
+from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.publish import publish
+from nima_pretrain.networks import load_model
+from nima_pretrain.weights.cache import cache_folder, cached, fetch, find_weights
+from nima_pretrain.weights.manifest import find_place, read_manifest
+from nima_pretrain.weights.side_car import sha256_of
+from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights, side_car_path
+from tests.keras_files import save_model_as_keras_2
+from tests.weights.server import serving
+
+NETWORK = NetworkConfig(width=0.35, input_size=32)
+PROGRAM = Path(sys.executable).with_name("nima-pretrain")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, lively_nima):
+    """A run with weights and an evaluation."""
+    run = tmp_path_factory.mktemp("run")
+    side_car = SideCar(
+        kind="nima",
+        network=NETWORK,
+        scale=ScaleConfig(bins=5, low=1, high=5),
+        training_data={"photos": 12, "sha256": "0" * 64},
+    )
+    save_weights(lively_nima, run / "nima.h5", side_car)
+    metrics = dict.fromkeys(
+        ["lcc", "srcc", "kendall", "accuracy", "balanced_accuracy", "mae", "emd", "emd_r1"], 0.25
+    )
+    evaluation = run / "evaluation" / "beaches"
+    evaluation.mkdir(parents=True)
+    results = {"images": 7, "scale": "5 bins from 1 to 5", "model": metrics, "constant": metrics}
+    (evaluation / "results.json").write_text(json.dumps(results))
+    (evaluation / "predictions.csv").write_text("name\n")
+    return run
+
+
+@pytest.fixture
+def published(run, tmp_path):
+    publish(run, tmp_path / "published")
+    return tmp_path / "published"
+
+
+@pytest.fixture
+def name(published):
+    (entry,) = read_manifest(published).weights
+    return entry.name
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NIMA_PRETRAIN_WEIGHTS", raising=False)
+    return tmp_path / "home"
+
+
+def nima_pretrain(*arguments):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_folder_is_published_with_side_car_card_and_list(run, published, name):
+    assert name.startswith("nima_MobileNetV2_0.35_32-")
+    assert sorted(path.name for path in published.iterdir()) == sorted(
+        [f"{name}.h5", f"{name}.json", f"{name}.md", "weights.json"]
+    )
+    (entry,) = read_manifest(published).weights
+    assert entry.sha256 == sha256_of(run / "nima.h5") == sha256_of(published / entry.address)
+    assert entry.bytes == (run / "nima.h5").stat().st_size
+    card = (published / f"{name}.md").read_text()
+    assert card.startswith("---\nlicense: other\nlibrary_name: keras\n")
+    for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
+        assert word in card
+    load_model(published / entry.address, "nima")
+
+
+def test_the_card_of_a_whole_road_has_the_numbers_of_its_fine_tuning(run, tmp_path):
+    road = tmp_path / "road"
+    shutil.copytree(run / "evaluation", road / "finetune" / "evaluation")
+    for name in ("nima.h5", "nima.json"):
+        shutil.copy(run / name, road)
+    (entry,) = publish(road, tmp_path / "web")
+    assert "On beaches (7 photos" in (tmp_path / "web" / f"{entry.name}.md").read_text()
+
+
+def test_publishing_again_keeps_what_was_written_into_the_card(run, published, name):
+    card = published / f"{name}.md"
+    card.write_text("Photographs: my own.")
+    publish(run, published)
+    assert card.read_text() == "Photographs: my own."
+    assert len(read_manifest(published).weights) == 1
+
+
+def test_a_run_without_weights_is_refused(tmp_path):
+    with pytest.raises(InputError, match="Expected a run with nima.h5, pretext.h5, backbone.h5"):
+        publish(tmp_path, tmp_path / "published")
+
+
+@pytest.mark.parametrize("place", ["folder", "address", "variable"])
+def test_weights_come_from_a_folder_or_an_address(published, name, home, place, monkeypatch):
+    with serving(published) as server:
+        source = str(published) if place == "folder" else server.address
+        if place == "variable":
+            monkeypatch.setenv("NIMA_PRETRAIN_WEIGHTS", source)
+            source = None
+        path = fetch(name, source)
+    assert path == home / "models" / "nima-pretrain" / f"{name}.h5" == cached()[name]
+    np.testing.assert_equal(path.read_bytes(), (published / f"{name}.h5").read_bytes())
+    load_model(path, "nima")
+    # The server is gone, and no longer needed.
+    assert fetch(name, "http://127.0.0.1:9") == path
+
+
+def test_damaged_weights_in_the_cache_are_brought_anew(published, name):
+    path = fetch(name, str(published))
+    path.write_bytes(b"damaged")
+    assert fetch(name, str(published)).read_bytes() == (published / f"{name}.h5").read_bytes()
+    side_car_path(path).unlink()
+    fetch(name, str(published))
+    load_model(path, "nima")
+
+
+def test_many_processes_at_once_download_once(published, name):
+    with serving(published) as server:
+        command = [PROGRAM, "weights", "download", name, "--from", server.address]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        printed = {process.communicate(timeout=120)[0] for process in processes}
+        assert [process.returncode for process in processes] == [0] * 4
+        assert server.asked[f"/{name}.h5"] == 1
+    assert printed == {f"{cached()[name]}\n"}
+
+
+def test_unknown_names_and_places_are_refused(published, name, tmp_path):
+    with pytest.raises(InputError, match=f"received 'mine'. Known: {name}"):
+        fetch("mine", str(published))
+    with pytest.raises(InputError, match="received 'mine'. Known: none"):
+        fetch("mine")
+    with pytest.raises(InputError, match="The list of weights http://127.0.0.1:9/weights.json"):
+        fetch(name, "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="Cannot read the list of weights"):
+        fetch(name, str(tmp_path / "nowhere"))
+    (published / "weights.json").write_text('{"weights": [{"name": "../../x"}]}')
+    with pytest.raises(InputError, match="is no list of weights: weights.0.name"):
+        fetch("x", str(published))
+
+
+def test_a_folder_with_another_file_is_refused(published, name):
+    (published / f"{name}.h5").write_bytes(b"another")
+    with pytest.raises(InputError, match="is not the file that was published"):
+        fetch(name, str(published))
+    assert cached() == {}
+
+
+def test_paths_stay_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("runs/nima.h5", "nima.h5", "weights.hdf5", "./name"):
+        assert find_weights(path) == Path(path)
+    Path("name").touch()
+    assert find_weights("name") == Path("name")
+
+
+def test_the_package_s_own_list_is_the_one_in_models():
+    from tests.conftest import ROOT
+
+    own = find_place().manifest
+    assert own == read_manifest(ROOT / "models" / "MobileNetV2")
+
+
+def test_the_commands_lead_from_a_run_to_scores_by_name(run, tmp_path, photo_folder, monkeypatch):
+    folder = tmp_path / "web"
+    done = nima_pretrain("weights", "publish", run, "--to", folder)
+    assert done.returncode == 0, done.stderr
+    (entry,) = read_manifest(folder).weights
+    with serving(folder) as server:
+        monkeypatch.setenv("NIMA_PRETRAIN_WEIGHTS", server.address)
+        done = nima_pretrain("predict", photo_folder, "--weights", entry.name)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 7
+        assert nima_pretrain("predict", photo_folder).stdout == done.stdout
+        listed = nima_pretrain("weights", "list").stdout
+        assert "nima_MobileNetV2" in listed
+        assert "yes" in listed
+    monkeypatch.delenv("NIMA_PRETRAIN_WEIGHTS")
+    done = nima_pretrain("weights", "verify")
+    assert (done.returncode, done.stdout.count("whole, nima")) == (0, 1)
+    (cache_folder() / f"{entry.name}.h5").write_bytes(b"damaged")
+    done = nima_pretrain("weights", "verify", entry.name)
+    assert done.returncode == 1
+    assert "its sha256 differs" in done.stdout
+
+
+def test_a_whole_model_with_code_inside_is_refused_and_nothing_of_it_runs(tmp_path):
+    witness = tmp_path / "was_here"
+    code = f"lambda x: (__import__('pathlib').Path({str(witness)!r}).touch(), x)[1]"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(eval(code))])
+    witness.unlink(missing_ok=True)
+    file = tmp_path / "nima.h5"
+    save_model_as_keras_2(model, file)
+    with h5py.File(file) as content:
+        assert "Lambda" in content.attrs["model_config"]
+    side_car = SideCar(
+        kind="nima",
+        network=NETWORK,
+        scale=ScaleConfig(bins=5, low=1, high=5),
+        sha256=sha256_of(file),
+    )
+    side_car_path(file).write_text(side_car.model_dump_json())
+    with pytest.raises(InputError, match="weights alone, it holds a whole model"):
+        load_model(file)
+    assert not witness.exists()
