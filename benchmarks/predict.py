@@ -113,6 +113,7 @@ def main() -> None:
     from nima_pretrain.networks import load_model
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.prediction.scoring import BATCH_SIZE
+    from nima_pretrain.weights.side_car import NimaCard
     from nima_pretrain.weights.store import read_side_car
 
     number = arguments.number
@@ -120,7 +121,7 @@ def main() -> None:
         folder = Path(temporary, "photos")
         make_photos(find_photos(arguments.photos), folder, number)
         weights = arguments.weights or random_weights(Path(temporary, "nima.h5"))
-        network = read_side_car(weights).network
+        network = read_side_car(weights, NimaCard).network
         print(f"{network.backbone} {network.width:g}, {network.input_size} px; {number} JPEGs")
 
         model = PhotoModel(load_model(weights), network)
@@ -161,7 +162,7 @@ def main() -> None:
 
         help_seconds = seconds_of(_PROGRAM, "--help")
         load = (
-            "import tensorflow; from pathlib import Path; from nima_pretrain.networks.weights "
+            "import tensorflow; from pathlib import Path; from nima_pretrain.weights.store "
             f"import load_model; load_model(Path({str(weights)!r}))"
         )
         bare = seconds_of(sys.executable, "-c", load)
@@ -174,10 +175,11 @@ def random_weights(path: Path) -> Path:
     """Writes a NIMA model of full size that has learned nothing."""
     from nima_pretrain.config import NetworkConfig
     from nima_pretrain.networks import build_backbone, build_nima
-    from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
+    from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
+    from nima_pretrain.weights.store import save_weights
 
     scale = ScaleConfig(bins=10, low=1, high=10)
-    side_car = SideCar(kind="nima", network=NetworkConfig(), scale=scale)
+    side_car = NimaCard(network=NetworkConfig(), scale=scale)
     save_weights(build_nima(build_backbone()), path, side_car)
     return path
 

@@ -39,7 +39,7 @@ def main(
 
     from nima_pretrain.networks import build_backbone, build_pretext_model
     from nima_pretrain.pretext.chunks import pull_back_in_chunks, shuffled_chunks
-    from nima_pretrain.pretext.methods import pretext_of
+    from nima_pretrain.pretext.methods import method_of
     from nima_pretrain.training.feed import Feed
 
     bank = get_bank("paper")
@@ -50,7 +50,7 @@ def main(
     model = build_pretext_model(
         build_backbone(input_size=size, width=width), bank, chunk_size=chunk_size
     )
-    model.compile(pretext_of(PretrainConfig()).optimizer())
+    model.compile(method_of(PretrainConfig()).optimizer())
     with Feed(batches, 1, signature) as feed:
         # The first step traces, and waits for the first batch.
         model.fit(feed.dataset, steps_per_epoch=1, verbose=0)

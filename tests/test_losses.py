@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nima_pretrain import losses
 from nima_pretrain.distortions import Aspect, get_bank
+from nima_pretrain.pretext.targets import ranked_pairs
 
 PAPER = get_bank("paper")
 BANKS = [PAPER, get_bank("repaired")]
@@ -57,7 +58,7 @@ def random_outputs(bank, seed, photos=3):
         for aspect in Aspect
     }
     levels = rng.normal(size=(photos, bank.num_views, len(bank)))
-    differences = rng.uniform(0, 1, (photos, len(bank.pairs.better))).astype(np.float32)
+    differences = rng.uniform(0, 1, (photos, len(ranked_pairs(bank).better))).astype(np.float32)
     return scores, logits, levels, differences
 
 
@@ -106,7 +107,7 @@ def regression_twin(levels, bank, same):
 def test_losses_equal_plain_loops(bank, void):
     scores, logits, levels, differences = random_outputs(bank, seed=1)
     given = differences if void else None
-    pairs = list(zip(*bank.pairs, strict=True))
+    pairs = list(zip(*ranked_pairs(bank), strict=True))
 
     def same(photo, better, worse):
         return void and differences[photo, pairs.index((better, worse))] < 0.5
@@ -182,80 +183,3 @@ def test_emd_of_a_perfect_prediction_has_a_finite_gradient():
             np.full((1, 10), 0.1, np.float32), tf.nn.softmax(logits)
         )
     assert np.isfinite(tape.gradient(loss, logits).numpy()).all()
-
-
-def cross_photo_twins(scores, bank, margin, apart):
-    """Cross-photo ranking and level consistency by plain loops over photos, pairs and views."""
-    ranking = consistency = 0.0
-    pairs = list(zip(*bank.pairs, strict=True))
-    counts = [
-        [apart is None or apart[photo][pair] >= 0.5 for pair in range(len(pairs))]
-        for photo in range(len(scores))
-    ]
-    photos = [(a, b) for a in range(len(scores)) for b in range(len(scores)) if a != b]
-    for a, b in photos:
-        for pair, (better, worse) in enumerate(pairs):
-            if counts[a][pair] and counts[b][pair]:
-                ranking += max(0.0, scores[b][worse] - scores[a][better] + margin)
-        for series in bank.series:
-            for view in series.views:
-                pair = pairs.index((series.reference, view))
-                if counts[a][pair] and counts[b][pair]:
-                    consistency += (scores[a][view] - scores[b][view]) ** 2
-    return ranking / len(photos), consistency / len(photos)
-
-
-@pytest.mark.parametrize("void", [False, True])
-@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.name)
-def test_cross_photo_losses_equal_plain_loops(bank, void):
-    rng = np.random.default_rng(0)
-    scores = rng.random((3, bank.num_views))
-    apart = rng.random((3, len(bank.pairs.better))) if void else None
-    ranking, consistency = cross_photo_twins(scores, bank, 0.3, apart)
-    ours = float(losses.cross_photo_ranking(scores, bank, 0.3, apart))
-    assert ours == pytest.approx(ranking, rel=1e-5)
-    assert float(losses.level_consistency(scores, bank, apart)) == pytest.approx(consistency)
-
-
-def test_cross_photo_losses_are_on_the_scale_of_the_ranking():
-    alike = np.full((4, 174), 0.3)
-    assert float(losses.cross_photo_ranking(alike, PAPER)) == pytest.approx(100, rel=1e-5)
-    assert float(losses.level_consistency(alike, PAPER)) == 0
-    halves = np.repeat([[0.0], [1.0]], 174, axis=1)
-    assert float(losses.level_consistency(halves, PAPER)) == pytest.approx(171)
-
-
-def test_one_photo_alone_has_no_others_to_be_compared_with():
-    scores = np.random.default_rng(0).random((1, 174))
-    assert float(losses.cross_photo_ranking(scores, PAPER)) == 0
-    assert float(losses.level_consistency(scores, PAPER)) == 0
-
-
-def test_rotation_loss_equals_its_definition():
-    logits = np.random.default_rng(0).normal(size=(3, 4, 4))
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    expected = -np.log(probabilities[:, range(4), range(4)]).mean()
-    assert float(losses.rotation(logits)) == pytest.approx(expected, rel=1e-5)
-    assert float(losses.rotation(np.ones((2, 4, 4)))) == pytest.approx(np.log(4))
-
-
-def nt_xent_twin(projections, temperature):
-    """Equation 1 of Chen et al. (2020), one view after the other."""
-    views = [view / np.linalg.norm(view) for photo in projections for view in photo]
-    terms = []
-    for i, view in enumerate(views):
-        partner = i + 1 if i % 2 == 0 else i - 1
-        others = [np.exp(view @ x / temperature) for k, x in enumerate(views) if k != i]
-        terms.append(-np.log(np.exp(view @ views[partner] / temperature) / sum(others)))
-    return np.mean(terms)
-
-
-@pytest.mark.parametrize("temperature", [0.1, 0.5])
-def test_contrastive_loss_equals_plain_loops_and_is_symmetric_in_the_views(temperature):
-    projections = np.random.default_rng(0).normal(size=(5, 2, 7))
-    ours = float(losses.nt_xent(projections, temperature))
-    assert ours == pytest.approx(nt_xent_twin(projections, temperature), rel=1e-5)
-    swapped = projections[:, ::-1]
-    assert float(losses.nt_xent(swapped, temperature)) == pytest.approx(ours, rel=1e-6)
-    longer = projections * np.random.default_rng(1).uniform(1, 9, (5, 2, 1))
-    assert float(losses.nt_xent(longer, temperature)) == pytest.approx(ours, rel=1e-5)

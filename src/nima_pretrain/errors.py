@@ -1,9 +1,9 @@
-"""What a user can put right: one class, one way to say it."""
+"""The exception for errors that a user can correct."""
 
 
 class InputError(Exception):
-    """Something that came in from outside is not what it should be.
+    """Invalid input: a file, option or config.
 
-    The message says what was expected, what was received, and what to do. The command line prints
+    The message states the expected and the received input, and the remedy. The command line prints
     it on stderr and ends with exit code 2.
     """

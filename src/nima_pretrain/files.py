@@ -1,4 +1,4 @@
-"""Files: read with clear errors; written so that a reader finds the old or the new, never half."""
+"""Reading of files with clear errors, and atomic writing."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from nima_pretrain.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; renames it over `path` when all went well.
+    """Yields a temporary path beside `path`, which is renamed to `path` on success.
 
-    The suffix is kept, since writers choose the format by it. After an error the old file is as
-    it was.
+    The suffix is kept, since writers choose the format by it. After an error the old file is
+    unchanged. The folder is created.
 
     Raises:
-        InputError: the file system takes no more, or not there.
+        InputError: the file cannot be written.
     """
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
@@ -34,11 +34,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def read_text(path: Path, name: str) -> str:
-    """Returns what a text file in UTF-8 holds, without a byte order mark.
+    """Returns the content of a UTF-8 text file, without a byte order mark.
+
+    Args:
+        path: the file.
+        name: the kind of file, for errors.
 
     Raises:
-        InputError: the file cannot be read or is no such text; `name` says what it should have
-            been.
+        InputError: the file cannot be read or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -51,10 +54,15 @@ def read_text(path: Path, name: str) -> str:
 
 
 def parse_json(text: str, path: Path, name: str) -> Any:
-    """Returns what the text of a JSON file says.
+    """Returns the value of the text of a JSON file.
+
+    Args:
+        text: content of the file.
+        path: the file, for errors.
+        name: the kind of file, for errors.
 
     Raises:
-        InputError: it is not JSON.
+        InputError: the text is not JSON.
     """
     try:
         return json.loads(text)
@@ -63,16 +71,25 @@ def parse_json(text: str, path: Path, name: str) -> Any:
 
 
 def read_json(path: Path, name: str) -> Any:
-    """Returns what a JSON file holds, with or without a byte order mark.
+    """Returns the value of a JSON file, with or without a byte order mark.
+
+    Args:
+        path: the file.
+        name: the kind of file, for errors.
 
     Raises:
-        InputError: the file cannot be read or is not JSON; `name` says what it should have been.
+        InputError: the file cannot be read or is not JSON.
     """
     return parse_json(read_text(path, name), path, name)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes content as indented JSON; NaN is refused, since JSON has none."""
+    """Writes content as indented JSON, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+        ValueError: the content has a NaN or infinity, which JSON cannot express.
+    """
     with replacing(path) as partial:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         partial.write_text(text + "\n", encoding="utf-8")

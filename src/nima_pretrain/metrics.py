@@ -1,8 +1,8 @@
-"""How well predicted scores agree with human ones; NumPy and SciPy, no network.
+"""Metrics of the agreement of predicted and human scores, with NumPy and SciPy.
 
-SciPy is imported where it is needed: whoever only scores need not wait for it.
+SciPy is imported where it is used, so that scoring alone does not load it.
 
-Distributions are (N, n), rows sum to 1; scores are (N,). Metrics that are not defined, such as the
+Distributions are (N, n), rows sum to 1; scores are (N,). Undefined metrics, such as the
 correlation with a constant, are NaN.
 """
 
@@ -12,17 +12,17 @@ import numpy as np
 
 
 class Agreement(NamedTuple):
-    """What a person wants to know of a set of predictions.
+    """The metrics of a set of predictions.
 
     Attributes:
-        lcc: Pearson's correlation of the mean scores.
-        srcc: Spearman's.
-        kendall: Kendall's tau-b.
-        accuracy: fraction on the right side of the threshold.
-        balanced_accuracy: the mean of that among good and among other photos.
+        lcc: Pearson correlation of the mean scores, -1 to 1.
+        srcc: Spearman rank correlation, -1 to 1.
+        kendall: Kendall's tau-b, -1 to 1.
+        accuracy: fraction of photos on the right side of the threshold, 0 to 1.
+        balanced_accuracy: mean of the accuracies among good and among other photos, 0 to 1.
         mae: mean absolute error of the mean scores, in points.
-        emd: NIMA's distance of the distributions, r = 2.
-        emd_r1: the same, r = 1.
+        emd: NIMA's earth mover's distance of the distributions, r = 2, averaged over the photos.
+        emd_r1: the same with r = 1.
     """
 
     lcc: float
@@ -39,9 +39,9 @@ class ScoredPhotos(NamedTuple):
     """Photos with true and predicted scores, all (N,) float64.
 
     Attributes:
-        true: means of the human scores.
-        predicted: means that a model predicts.
-        emd: distance of the distributions with r = 2; NaN where there are none to compare.
+        true: means of the human scores, in points.
+        predicted: predicted means, in points.
+        emd: earth mover's distance of the distributions with r = 2; NaN without distributions.
         emd_r1: the same with r = 1.
     """
 
@@ -52,11 +52,11 @@ class ScoredPhotos(NamedTuple):
 
     @property
     def errors(self) -> np.ndarray:
-        """Absolute errors of the mean scores."""
+        """Absolute errors of the mean scores, (N,), in points."""
         return np.abs(self.true - self.predicted)
 
     def rows(self, rows: np.ndarray | slice) -> "ScoredPhotos":
-        """Returns some of the photos; one may stand there several times."""
+        """Returns some of the photos; rows may repeat."""
         return ScoredPhotos(*(values[rows] for values in self))
 
     def agreement(self, threshold: float) -> Agreement:
@@ -78,7 +78,13 @@ class ScoredPhotos(NamedTuple):
 
 
 def scored(true: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> ScoredPhotos:
-    """Returns photos with their true and predicted distributions, (N, n), on one scale, (n,)."""
+    """Returns the mean scores and distances of true and predicted distributions on one scale.
+
+    Args:
+        true: (N, n) floats, rows sum to 1.
+        predicted: (N, n) floats, rows sum to 1.
+        scores: (n,) floats, the score of every bin.
+    """
     return ScoredPhotos(
         mean_score(true, scores),
         mean_score(predicted, scores),
@@ -88,7 +94,7 @@ def scored(true: np.ndarray, predicted: np.ndarray, scores: np.ndarray) -> Score
 
 
 def mean_score(distributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the expected score of every photo, (..) float64.
+    """Returns the expected score of every photo, (..) float64, in points.
 
     Args:
         distributions: (.., n) floats, summing to 1.
@@ -98,7 +104,7 @@ def mean_score(distributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def score_spread(distributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the standard deviation of every photo's scores, as `mean_score` does."""
+    """Returns the standard deviation of every photo's scores, (..) float64; see `mean_score`."""
     distributions = np.asarray(distributions, np.float64)
     deviations = scores - mean_score(distributions, scores)[..., None]
     return np.sqrt((distributions * deviations**2).sum(axis=-1))
@@ -110,13 +116,11 @@ def quantiles_of(scores: np.ndarray) -> np.ndarray:
 
 
 def percentile_of(score: float, quantiles: np.ndarray) -> float:
-    """Returns how many per cent of the scores that quantiles stand for are lower, 0 to 100.
-
-    Of equal scores half count as lower.
+    """Returns the percentile rank of a score, 0 to 100: half of equal scores count as lower.
 
     Args:
-        score: any.
-        quantiles: from `quantiles_of`.
+        score: a score.
+        quantiles: quantiles of the reference scores, from `quantiles_of`.
     """
     ranks = np.linspace(0, 100, len(quantiles))
     if quantiles[0] < score < quantiles[-1] and score not in quantiles:
@@ -137,7 +141,7 @@ def lcc(true: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def srcc(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Returns Spearman's rank correlation coefficient, ties sharing their mean rank."""
+    """Returns Spearman's rank correlation coefficient; ties have their mean rank."""
     if _is_constant(true) or _is_constant(predicted):
         return float("nan")
     from scipy import stats
@@ -155,14 +159,15 @@ def kendall(true: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float) -> float:
-    """Returns the fraction of photos on the right side: good is above the threshold."""
+    """Returns the fraction of photos classified correctly as above the threshold (good) or not."""
     return float(np.mean((true > threshold) == (predicted > threshold)))
 
 
 def balanced_accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float) -> float:
     """Returns the mean of the accuracies among the good and among the other photos.
 
-    Always the same answer gives one half, however many photos are good. NaN if all or none are.
+    A constant prediction gives 0.5, whatever the fraction of good photos. NaN if all or none are
+    good.
     """
     is_right = (true > threshold) == (predicted > threshold)
     is_good = true > threshold
@@ -172,12 +177,20 @@ def balanced_accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float)
 
 
 def mean_absolute_error(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Returns the mean distance of the mean scores, in points of the scale."""
+    """Returns the mean absolute difference of the mean scores, in points of the scale."""
     return float(np.mean(np.abs(true - predicted)))
 
 
 def earth_movers_distances(true: np.ndarray, predicted: np.ndarray, r: float = 2.0) -> np.ndarray:
-    """Returns NIMA's distance of every photo's distributions, (N,) (Talebi, equation 1)."""
+    """Returns the earth mover's distance of every photo's distributions, (N,) float64.
+
+    Talebi and Milanfar (2018), equation 1, averaged over the bins.
+
+    Args:
+        true: (N, n) floats, rows sum to 1.
+        predicted: (N, n) floats, rows sum to 1.
+        r: exponent.
+    """
     difference = np.cumsum(np.asarray(true, np.float64) - predicted, axis=1)
     return np.mean(np.abs(difference) ** r, axis=1) ** (1 / r)
 

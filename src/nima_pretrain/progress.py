@@ -1,12 +1,11 @@
-"""Progress bars for whoever waits, on the console that the program has chosen, if any.
+"""Progress bars on a console chosen once per program.
 
-Progress is ambient: what takes long counts what it does, and nobody hands a console through. The
-command line shows bars on stderr; a library call shows none unless `show_on` says where.
+The console is a context variable, so long computations can report progress without passing it
+through. The command line shows bars on stderr; library calls show none unless `show_on` is called.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,16 +19,20 @@ from rich.progress import (
 )
 from rich.text import Text
 
-_console: ContextVar[Console | None] = ContextVar("console", default=None)
+
+class _Chosen:
+    """The console of the process, for all its threads."""
+
+    console: Console | None = None
 
 
 def show_on(console: Console | None) -> None:
-    """Chooses where progress bars of this process are drawn from now on; None for nowhere."""
-    _console.set(console)
+    """Sets the console of progress bars; None for no bars."""
+    _Chosen.console = console
 
 
 class _Rate(ProgressColumn):
-    """Items a second."""
+    """A column of the rate, items per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f}/s" if task.speed else "")
@@ -37,11 +40,11 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Shows a bar while the context lasts; yields a function to call with the number done.
+    """Shows a progress bar within a context; yields a function to call with the number done.
 
     Args:
-        description: of the work.
-        total: number of items; None if nobody knows.
+        description: label of the bar.
+        total: number of items; None if unknown.
     """
     with bar(_Rate()) as progress:
         task = progress.add_task(description, total=total)
@@ -49,8 +52,8 @@ def counting(description: str, total: int | None) -> Iterator[Callable[[int], No
 
 
 def bar(*columns: ProgressColumn) -> Progress:
-    """Returns a bar with time left and further columns; it is shown on terminals alone."""
-    console = _console.get()
+    """Returns a progress bar with time left and further columns; it is shown on terminals only."""
+    console = _Chosen.console
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

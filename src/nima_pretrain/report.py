@@ -1,9 +1,10 @@
-"""`report.html`: one page that needs no other file, made of sections that stages add.
+"""`report.html`: a self-contained page with sections that stages add.
 
-Every section is kept beside the page, so that one that is made again takes its own place.
+Every section is also stored in a file beside the page, so that it can be replaced.
 """
 
 import base64
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,8 +28,8 @@ class Figure:
     """A picture in a report.
 
     Args:
-        png: the file; its content goes into the page.
-        caption: what it shows, and how to read it.
+        png: the file; its content is embedded in the page.
+        caption: description of the figure.
     """
 
     kind = "figure"
@@ -42,8 +43,8 @@ class Table:
     """A table in a report.
 
     Args:
-        table: its columns and rows; floats are shown with three digits.
-        caption: what it says.
+        table: its columns and rows; floats are formatted by `number`.
+        caption: description of the table.
     """
 
     kind = "table"
@@ -55,21 +56,24 @@ class Table:
 
 
 def render(template: str, **values: object) -> str:
-    """Returns one of the package's templates, filled in; HTML gets values escaped as text."""
+    """Returns one of the package's templates, filled in; values are escaped in HTML."""
     return _ENVIRONMENT.get_template(template).render(**values)
 
 
 def write_section(
     folder: Path, name: str, title: str, text: str, parts: Sequence[Figure | Table]
 ) -> Path:
-    """Puts a section into a folder's `report.html`, and returns the page's path.
+    """Writes a section to a folder's `report.html`, and returns the page's path.
 
     Args:
-        folder: of the run.
-        name: of the section's file; a section of the same name is replaced.
-        title: its heading.
-        text: what a reader should know first.
-        parts: figures and tables, in their order.
+        folder: folder of the run.
+        name: name of the section's file; a section of the same name is replaced.
+        title: heading.
+        text: introduction.
+        parts: ordered figures and tables.
+
+    Raises:
+        InputError: a file cannot be written.
     """
     section = render("section.html", name=name, title=title, text=text, parts=parts)
     with replacing(folder / _SECTIONS / f"{name}.html") as partial:
@@ -83,12 +87,30 @@ def write_section(
     return page
 
 
+def number(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Returns a number as text: three decimals, or four or two significant digits; "-" for none.
+
+    Args:
+        value: the number; None and NaN give "-".
+        interval: its bounds, appended in brackets, or None.
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    if 0 < abs(value) < 0.001:
+        text = f"{value:.2g}"
+    else:
+        text = f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    if interval is None:
+        return text
+    return f"{text} [{number(interval[0])}, {number(interval[1])}]"
+
+
 def markdown_table(table: pd.DataFrame) -> str:
-    """Returns a table in Markdown, floats with three digits."""
+    """Returns a table in Markdown; floats are formatted by `number`."""
     lines = [list(map(str, table.columns)), ["---"] * len(table.columns)]
     lines += [[_shown(value) for value in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _shown(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -14,7 +14,8 @@ from nima_pretrain import __version__
 from nima_pretrain.cli import main
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.networks import build_backbone, build_nima
-from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
+from nima_pretrain.weights.side_car import BackboneCard, NimaCard, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
@@ -25,9 +26,9 @@ def nima_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "nima.h5"
     backbone = build_backbone(input_size=32, width=0.35)
     scale = ScaleConfig(bins=10, low=1, high=10)
-    side_car = SideCar(kind="nima", network=NETWORK, scale=scale)
+    side_car = NimaCard(network=NETWORK, scale=scale)
     save_weights(build_nima(backbone), path, side_car)
-    save_weights(backbone, path.with_name("backbone.h5"), SideCar(kind="backbone", network=NETWORK))
+    save_weights(backbone, path.with_name("backbone.h5"), BackboneCard(network=NETWORK))
     return path
 
 
@@ -71,7 +72,7 @@ def test_help_answers_without_tensorflow():
 
 
 def test_defaults_of_predict_are_those_of_the_library():
-    from nima_pretrain.cli.applying import predict
+    from nima_pretrain.cli.predict import predict
     from nima_pretrain.data.photos import MAX_PIXELS
     from nima_pretrain.prediction.scoring import BATCH_SIZE
 

@@ -14,16 +14,22 @@ from PIL import Image
 from nima_pretrain.config import DistillConfig, TeachingConfig, load_config
 from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.scanning import Scan
-from nima_pretrain.distillation.objective import DistillationObjective, Lessons
-from nima_pretrain.distillation.teaching import teach
+from nima_pretrain.distillation.objective import (
+    DistillationObjective,
+    Lessons,
+    Taught,
+    distillation_loss,
+)
+from nima_pretrain.distillation.teachers import teach_head
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.evaluation.evaluate import agreement_with
 from nima_pretrain.evaluation.publish import publish
-from nima_pretrain.losses import Taught, distillation, earth_movers_distance
 from nima_pretrain.networks import build_backbone, build_nima, load_model
+from nima_pretrain.networks.emd import earth_movers_distance
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import score_photos
-from nima_pretrain.training.ratings_split import Parts
+from nima_pretrain.training.ratings_split import RatingsSplit
+from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import read_side_car
 from tests.processes import finish, program, wait_until
 from tests.training.test_finetune_resume import steps_done
@@ -85,25 +91,25 @@ def test_the_loss_averages_each_term_over_the_photos_that_have_it():
     labels = emd(y, p)[[0, 1, 4]].mean()
     feature = 2 * ((unit(f) - unit(g)) ** 2).mean(axis=1)[[0, 2, 3, 4]].mean()
     prediction = 3 * emd(taught, p)[[0, 2, 3]].mean()
-    loss = distillation(y, p, f, Taught(taught, g, weights))
+    loss = distillation_loss(y, p, f, Taught(taught, g, weights))
     assert float(loss) == pytest.approx(labels + feature + prediction, rel=1e-5)
-    alone = distillation(y, p, f, Taught(taught, g, weights * [1, 0, 0]))
+    alone = distillation_loss(y, p, f, Taught(taught, g, weights * [1, 0, 0]))
     assert float(alone) == pytest.approx(labels, rel=1e-5)
 
 
 @pytest.fixture
-def parts(data):
+def split(data):
     ratings = load_ratings(data / "ratings.csv", data)
     training, validation = (ratings.part(part) for part in ("training", "validation"))
-    return Parts(training, validation, Scan({}, []))
+    return RatingsSplit(training, validation, Scan({}, []))
 
 
-def test_the_objective_packs_what_the_loss_takes(parts, data):
+def test_the_objective_packs_what_the_loss_takes(split, data):
     others = tuple(sorted((data / "others").glob("?*.png")))
-    count = len(parts.training) + len(others)
+    count = len(split.training) + len(others)
     lessons = Lessons(shares(count, 3), RNG.normal(size=(count, 1024)))
-    objective = DistillationObjective(parts, lessons, others, 0.5, 2.0, {})
-    assert objective.training.paths == (*parts.training.paths, *others)
+    objective = DistillationObjective(split, lessons, others, 0.5, 2.0, {})
+    assert objective.training.paths == (*split.training.paths, *others)
     nima = build_nima(build_backbone(input_size=32, width=0.35), 3, head="mlp")
     student = objective.model_of(nima)
     photos = RNG.integers(0, 256, (count, 32, 32, 3), np.uint8)
@@ -111,13 +117,13 @@ def test_the_objective_packs_what_the_loss_takes(parts, data):
     np.testing.assert_allclose(said[:, :3], nima(photos), rtol=1e-5)
     p, f = said[:, :3], said[:, 3:]
     expected = (
-        emd(parts.training.distributions, p[: len(parts.training)]).mean()
+        emd(split.training.distributions, p[: len(split.training)]).mean()
         + 0.5 * ((unit(f) - unit(lessons.features)) ** 2).mean()
         + 2.0 * emd(lessons.predictions, p).mean()
     )
     ours = float(objective.loss(objective.training.targets, said))
     assert ours == pytest.approx(expected, rel=1e-4)
-    known = parts.validation.distributions
+    known = split.validation.distributions
     of_labels = earth_movers_distance(known, p[: len(known)])
     validation = objective.loss(objective.validation.targets, said[: len(known)])
     assert float(validation) == pytest.approx(float(of_labels), rel=1e-5)
@@ -131,7 +137,7 @@ def test_the_teacher_learns_the_ratings_and_teaches_photos_without(tmp_path):
         teachers=({"weights": "none"},), teacher_epochs=30, teacher_learning_rate=1e-3
     )
     halves = (features[60:90], distributions[60:90])
-    lessons, about = teach(features[:60], distributions[:60], halves, features[90:], config)
+    lessons, about = teach_head(features[:60], distributions[:60], halves, features[90:], config)
     assert lessons.features.shape == (90, 1024)
     assert 0 < about["epochs"] <= 30
     said = lessons.predictions[60:, 1]
@@ -167,12 +173,12 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
     logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
     np.testing.assert_allclose(logs[1]["loss"], logs[0]["loss"], rtol=1e-4)
-    side_car, model = read_side_car(whole / "nima.h5", "nima"), load_model(whole / "nima.h5")
+    side_car, model = read_side_car(whole / "nima.h5", NimaCard), load_model(whole / "nima.h5")
     assert side_car.head == "mlp"
     ratings = load_ratings(data / "ratings.csv", data).part("validation")
-    results, table = evaluate(model, side_car, ratings, resamples=0)
-    assert results["images"] == 6
-    scores = score_photos(PhotoModel(model, side_car.network), ratings.paths)
+    results, table = agreement_with(model, side_car, ratings, resamples=0)
+    assert results.images == 6
+    scores = score_photos(PhotoModel(model, side_car.network), ratings.scale, ratings.paths)
     rows = np.array([score.distribution for score in scores])
     np.testing.assert_allclose(table["mean"], rows @ ratings.scale.scores, rtol=1e-5)
     assert [entry.side_car.kind for entry in publish(whole, tmp_path / "public")] == ["nima"]

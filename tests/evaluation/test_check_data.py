@@ -39,16 +39,14 @@ def of(check, problem):
 
 
 def test_every_kind_of_problem_is_found(tmp_path, images):
-    files = {
-        "training": write(
-            tmp_path,
-            "train.json",
-            ["0", "1", "copy", "broken", "gone", "2", "2", "3"],
-            [[0, 0, 0, 0, 1], [1, 0, 0, 0, 0], *[[0, 1, 0, 0, 0]] * 5, [0, 0, 0, 0, 0]],
-        ),
-        "test": write(tmp_path, "test.json", ["1", "4"]),
-    }
-    check = check_data(files, images)
+    training = write(
+        tmp_path,
+        "train.json",
+        ["0", "1", "copy", "broken", "gone", "2", "2", "3"],
+        [[0, 0, 0, 0, 1], [1, 0, 0, 0, 0], *[[0, 1, 0, 0, 0]] * 5, [0, 0, 0, 0, 0]],
+    )
+    test = write(tmp_path, "test.json", ["1", "4"])
+    check = check_data(training, images, test_ratings=test)
     assert of(check, "unusable entry") == ["3"]
     assert of(check, "rated more than once") == ["2"]
     assert of(check, "missing image") == ["gone"]
@@ -68,7 +66,7 @@ def test_every_kind_of_problem_is_found(tmp_path, images):
 def test_copies_across_the_parts_of_one_file_are_found(tmp_path, images):
     file = tmp_path / "ratings.csv"
     file.write_text("path,mean,split\n0,3,train\ncopy,3,test\n4,2,test\n")
-    check = check_data({"training": file}, images, ScoreScale(5))
+    check = check_data(file, images, scale=ScoreScale(5))
     assert of(check, "same pixels") == ["0"]
     assert of(check, "in several parts") == ["0"]
     assert check.problems.iloc[1]["detail"] == "test, training"
@@ -77,8 +75,8 @@ def test_copies_across_the_parts_of_one_file_are_found(tmp_path, images):
 
 def test_good_data_have_no_problems_and_other_scales_are_refused(tmp_path, images):
     good = write(tmp_path, "good.json", ["1", "2", "3"])
-    assert check_data({"training": good}, images).problems.empty
+    assert check_data(good, images).problems.empty
     other = tmp_path / "other.csv"
     other.write_text("path,p1,p2\n4,1,1\n")
     with pytest.raises(InputError, match="Expected 5 bins from 1 to 5 in .* received 2 bins"):
-        check_data({"training": good, "test": other}, images)
+        check_data(good, images, test_ratings=other)

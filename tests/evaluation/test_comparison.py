@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nima_pretrain.evaluation.comparison import Entry, compare, compare_by_category, readable
+from nima_pretrain.evaluation.comparison import Contender, compare, compare_by_category, readable
 from nima_pretrain.metrics import ScoredPhotos
 
 RNG = np.random.default_rng(0)
@@ -16,9 +16,9 @@ def photos(noise, seed=0):
 
 
 ENTRIES = [
-    Entry("base", (photos(1.0, 1),)),
-    Entry("better", (photos(0.4, 2),)),
-    Entry("same", (photos(1.0, 1),)),
+    Contender("base", (photos(1.0, 1),)),
+    Contender("better", (photos(0.4, 2),)),
+    Contender("same", (photos(1.0, 1),)),
 ]
 
 
@@ -43,8 +43,8 @@ def test_tables_hold_metrics_intervals_differences_and_tests():
 
 
 def test_seeds_are_averaged():
-    two = Entry("two", (photos(0.3, 1), photos(0.9, 2)))
-    one, other = (Entry("", (run,)) for run in two.runs)
+    two = Contender("two", (photos(0.3, 1), photos(0.9, 2)))
+    one, other = (Contender("", (run,)) for run in two.runs)
     np.testing.assert_allclose(two.errors, (one.errors + other.errors) / 2)
     np.testing.assert_allclose(two.metrics(4), (one.metrics(4) + other.metrics(4)) / 2)
 
@@ -73,7 +73,7 @@ def test_each_category_is_compared_as_if_its_photos_were_all_there_are():
     table = compare_by_category(ENTRIES, "base", 4, rows_of, resamples=50)
     assert table["category"].tolist() == ["sea"] * 3 + ["city"] * 3
     assert table["photos"].tolist() == [100] * 3 + [50] * 3
-    city = [Entry(entry.name, (entry.runs[0].rows(rows_of["city"]),)) for entry in ENTRIES]
+    city = [Contender(entry.name, (entry.runs[0].rows(rows_of["city"]),)) for entry in ENTRIES]
     metrics, differences = compare(city, "base", 4, resamples=50)
     shown = table[table["category"] == "city"].reset_index(drop=True)
     for end in ("", "_low", "_high"):

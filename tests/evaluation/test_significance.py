@@ -28,6 +28,30 @@ def test_intervals_repeat_and_leave_out_what_is_not_defined():
     assert np.isnan(first[1]).all()
 
 
+def test_intervals_are_those_of_rows_drawn_with_the_seed():
+    values = np.random.default_rng(0).exponential(size=30)
+    rng = np.random.default_rng(5)
+    means = [values[rng.integers(0, 30, 30)].mean() for _ in range(400)]
+    (found,) = bootstrap_interval(lambda rows: values[rows].mean(keepdims=True), 30, 400, seed=5)
+    np.testing.assert_allclose(found, np.percentile(means, [2.5, 97.5]), rtol=1e-12)
+
+
+def test_a_statistic_of_many_samples_at_once_has_the_same_interval():
+    values = np.random.default_rng(0).exponential(size=30)
+
+    def of_many(rows, axis):
+        return values[rows].mean(axis=axis)
+
+    one_by_one = bootstrap_interval(lambda rows: values[rows].mean(keepdims=True), 30, 400)
+    at_once = bootstrap_interval(of_many, 30, 400, vectorized=True)
+    np.testing.assert_allclose(at_once, one_by_one, rtol=1e-12)
+
+
+def test_the_interval_of_a_single_photo_is_its_value():
+    found = bootstrap_interval(lambda rows: np.array([rows.sum() + 2.5]), 1, 50)
+    np.testing.assert_array_equal(found, [[2.5, 2.5]])
+
+
 def test_the_signed_rank_test_is_one_sided_for_smaller_errors():
     rng = np.random.default_rng(0)
     baseline = rng.uniform(0.5, 1.5, 12)

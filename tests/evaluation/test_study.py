@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import study_tables as tables
 from nima_pretrain.evaluation.study import study
-from nima_pretrain.evaluation.view_outputs import Outputs
+from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
-from nima_pretrain.weights.store import NetworkConfig, ScaleConfig, SideCar, save_weights
+from nima_pretrain.pretext.targets import class_terms, ranked_pairs
+from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 
 PAPER, REPAIRED = get_bank("paper"), get_bank("repaired")
 NETWORK = NetworkConfig(width=0.35, input_size=32)
@@ -23,9 +26,9 @@ NETWORK = NetworkConfig(width=0.35, input_size=32)
 
 def random_outputs(bank=PAPER, photos=4):
     rng = np.random.default_rng(0)
-    return Outputs(
+    return ViewOutputs(
         bank,
-        rng.uniform(0, 1, (photos, len(bank.pairs.better))),
+        rng.uniform(0, 1, (photos, len(ranked_pairs(bank).better))),
         rng.random((photos, bank.num_views)),
         {a: rng.normal(size=(photos, bank.num_views, len(bank.of_aspect(a)))) for a in Aspect},
         rng.normal(size=(photos, bank.num_views, len(bank))),
@@ -45,7 +48,9 @@ def perfect_outputs(bank=PAPER, photos=3):
             levels[:, view, list(bank).index(series.distortion)] = (
                 series.sign * k / len(series.views)
             )
-    return Outputs(bank, np.ones((photos, len(bank.pairs.better))), scores, logits, levels)
+    return ViewOutputs(
+        bank, np.ones((photos, len(ranked_pairs(bank).better))), scores, logits, levels
+    )
 
 
 @pytest.mark.parametrize("bank", [PAPER, REPAIRED], ids=lambda bank: bank.name)
@@ -53,7 +58,7 @@ def test_shares_of_pairs_equal_plain_loops(bank):
     outputs = random_outputs(bank)
     table = tables.ordered_pairs(outputs).set_index(["name", "kind"])
     counts = {}
-    pairs = list(zip(*bank.pairs, strict=True))
+    pairs = list(zip(*ranked_pairs(bank), strict=True))
     for photo in range(len(outputs)):
         for series in bank.series:
             order = [series.reference, *series.views]
@@ -80,7 +85,7 @@ def test_a_model_that_knows_everything_is_found_to():
     assert (tables.classification_accuracy(outputs)["accuracy"] == 1).all()
     for aspect in Aspect:
         counts = tables.confusion(outputs, aspect)
-        assert counts.to_numpy().sum() == 3 * len(PAPER.class_terms[aspect].views)
+        assert counts.to_numpy().sum() == 3 * len(class_terms(PAPER)[aspect].views)
         assert (counts.to_numpy() == np.diag(np.diag(counts))).all()
     agreement = tables.level_agreement(outputs)
     np.testing.assert_allclose(agreement["lcc"], 1)
@@ -132,18 +137,12 @@ def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "a run <b>"
     backbone = build_backbone(input_size=32, width=0.35)
     tasks = ("ranking", "classification")
-    pretext = SideCar(
-        kind="pretext",
-        network=NETWORK,
-        bank="paper",
-        view_names=PAPER.view_names,
-        tasks=tasks,
-    )
+    pretext = PretextCard(network=NETWORK, bank="paper", view_names=PAPER.view_names, tasks=tasks)
     save_weights(build_pretext_model(backbone, PAPER, tasks), folder / "pretext.h5", pretext)
     scale = ScaleConfig(bins=7, low=1, high=7)
-    nima = SideCar(kind="nima", network=NETWORK, scale=scale)
+    nima = NimaCard(network=NETWORK, scale=scale)
     save_weights(build_nima(backbone, 7), folder / "nima.h5", nima)
-    save_weights(backbone, folder / "backbone.h5", SideCar(kind="backbone", network=NETWORK))
+    save_weights(backbone, folder / "backbone.h5", BackboneCard(network=NETWORK))
     return folder
 
 
@@ -179,8 +178,8 @@ def test_the_command_writes_tables_figures_and_a_report(run_folder, photo_folder
 
 @pytest.mark.slow
 def test_scores_of_a_nima_model_are_those_that_predict_gives(run_folder, photo_folder):
-    results = study(run_folder / "nima.h5", photo_folder, num_workers=0)
-    curves = pd.read_csv(Path(results["folder"]) / "scores.csv")
+    (results,) = study(run_folder / "nima.h5", photo_folder, num_workers=0)
+    curves = pd.read_csv(results.folder / "scores.csv")
     model = load_model(run_folder / "nima.h5")
     changes = []
     for path in sorted(photo_folder.rglob("*.*")):
@@ -190,7 +189,7 @@ def test_scores_of_a_nima_model_are_those_that_predict_gives(run_folder, photo_f
         names = PAPER.view_names
         changes.append(scores[names.index("exposure_-3")] - scores[names.index("original")])
     row = curves[curves["view"] == "exposure_-3"].iloc[0]
-    assert results["photos"] == len(changes) == 6
+    assert results.photos == len(changes) == 6
     assert row["change"] == pytest.approx(np.mean(changes), abs=1e-5)
 
 
@@ -208,8 +207,10 @@ def test_photos_of_the_training_are_left_out(run_folder, photo_folder):
     table.to_csv(run_folder / "photos.csv", index=False)
     try:
         nima = run_folder / "nima.h5"
-        assert study(nima, photo_folder, num_workers=0)["photos"] == 3
-        assert study(nima, photo_folder, "validation", num_workers=0)["photos"] == 1
+        (held_out,) = study(nima, photo_folder, num_workers=0)
+        assert held_out.photos == 3
+        (validation,) = study(nima, photo_folder, part="validation", num_workers=0)
+        assert validation.photos == 1
         for path, part in zip(paths, parts, strict=True):
             if part != "training":
                 path.unlink()
@@ -223,4 +224,4 @@ def test_what_cannot_be_studied_is_refused(run_folder, photo_folder):
     with pytest.raises(InputError, match="is a backbone alone"):
         study(run_folder / "backbone.h5", photo_folder)
     with pytest.raises(InputError, match="which photos are for test; it is absent"):
-        study(run_folder / "nima.h5", photo_folder, "test")
+        study(run_folder / "nima.h5", photo_folder, part="test")

@@ -9,7 +9,8 @@ import pytest
 from nima_pretrain.config import BackboneName, NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
-from nima_pretrain.weights.store import SideCar, load_base_weights, save_weights
+from nima_pretrain.weights.side_car import BackboneCard
+from nima_pretrain.weights.store import load_base_weights, save_weights
 from tests.keras_files import IS_KERAS_3, save_weights_as_keras_2
 
 MODULES = {
@@ -89,7 +90,7 @@ def test_layers_that_keras_numbers_load_whatever_was_built_before(tmp_path):
     backbone = build_backbone(name, input_size=75)
     network = NetworkConfig(backbone=name, input_size=75)
     path = tmp_path / "backbone.h5"
-    save_weights(backbone, path, SideCar(kind="backbone", network=network))
+    save_weights(backbone, path, BackboneCard(network=network))
     build_backbone(name, input_size=75)
     again = load_model(path)
     for expected, actual in zip(backbone.get_weights(), again.get_weights(), strict=True):

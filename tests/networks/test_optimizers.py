@@ -10,9 +10,11 @@ from nima_pretrain.networks.optimizers import (
     backbone_and_head_optimizer,
     head_optimizer,
     learning_rates,
+    rmsprop,
     scale_learning_rates,
+    with_loss_scale,
 )
-from nima_pretrain.pretext.methods import pretext_of
+from nima_pretrain.pretext.methods import method_of
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 START = np.array([1.0, -2.0, 0.5], np.float32)
@@ -33,7 +35,7 @@ def test_pretext_optimizer_is_rmsprop_with_decay_in_the_gradient():
         square = 0.9 * square + 0.1 * gradient**2
         momentum = 0.9 * momentum + gradient / np.sqrt(square)
         value = value - 1e-2 * momentum
-    np.testing.assert_allclose(steps(pretext_of(config).optimizer()), value, rtol=1e-4)
+    np.testing.assert_allclose(steps(method_of(config).optimizer()), value, rtol=1e-4)
 
 
 def test_head_optimizer_is_adam_with_decay_in_the_gradient():
@@ -78,3 +80,34 @@ def test_rates_are_scaled_while_training_goes_on(two_layers):
     model.fit(np.ones((8, 4)), np.full((8, 2), 9.0), verbose=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_steps_shrink_as_the_rate_divided_by_one_plus_decay_times_steps():
+    inputs = keras.Input((4,))
+    backbone, head = keras.layers.Dense(2, name="inner"), keras.layers.Dense(2, name="head")
+    model = keras.Model(inputs, keras.layers.Add()([backbone(inputs), head(inputs)]))
+    config = FinetuneConfig(
+        learning_rate_decay=0.5,
+        plateau_patience=None,
+        head_epochs=1,
+        backbone_learning_rate=1e-3,
+        free_head_learning_rate=1e-2,
+        weight_decay=0.0,
+    )
+    optimizer = backbone_and_head_optimizer([backbone], [head], config)
+    model.compile(optimizer, loss=lambda _, predicted: tf.reduce_sum(predicted))
+    moved = []
+    for _ in range(5):
+        before = [layer.get_weights()[0] for layer in (backbone, head)]
+        model.train_on_batch(np.ones((8, 4)), np.zeros((8, 2)))
+        after = [layer.get_weights()[0] for layer in (backbone, head)]
+        moved.append([np.abs(new - old).mean() for new, old in zip(after, before, strict=True)])
+    # The gradient never changes, so each of Adam's steps is the learning rate.
+    expected = np.array([1e-3, 1e-2]) / (1 + 0.5 * np.arange(5))[:, None]
+    np.testing.assert_allclose(moved, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_rate_of_an_optimizer_in_any_precision_is_read(precision):
+    optimizer = with_loss_scale(rmsprop(1e-3, 0.9, 0.9, 0.0), precision)
+    assert learning_rates(optimizer) == [pytest.approx(1e-3)]

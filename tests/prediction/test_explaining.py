@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.finding import find_photos, listing_of
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, build_pretext_model
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.explaining import (
-    Explainer,
-    levels_model,
-    load_explainer,
-    usual_levels,
-)
+from nima_pretrain.prediction.explaining import Explainer, load_explainer
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import JsonLines
-from nima_pretrain.prediction.predict import Job, predict
-from nima_pretrain.prediction.scorer import Scorer
-from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
+from nima_pretrain.prediction.predict import predict
+from nima_pretrain.prediction.scoring import outputs_of_photos
+from nima_pretrain.pretext.levels import levels_model, usual_levels
+from nima_pretrain.weights.side_car import NimaCard, PretextCard, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 
 BANK = get_bank("paper")
 NAMES = [distortion.name for distortion in BANK]
@@ -57,13 +53,8 @@ def test_what_undistorted_photos_get_as_well_is_no_news():
 
 def save_pretext(path, tasks, **more):
     model = build_pretext_model(build_backbone(input_size=32, width=0.35), BANK, tasks)
-    side_car = SideCar(
-        kind="pretext",
-        network=NETWORK,
-        bank="paper",
-        view_names=BANK.view_names,
-        tasks=tasks,
-        **more,
+    side_car = PretextCard(
+        network=NETWORK, bank="paper", view_names=BANK.view_names, tasks=tasks, **more
     )
     save_weights(model, path, side_car)
     return model
@@ -79,7 +70,8 @@ def test_levels_are_those_of_the_whole_pretext_model(tmp_path, photo_folder):
     expected = model.predict_from_features(padded)["regression"][0, : len(paths)]
     loaded = load_explainer(tmp_path / "pretext.h5")
     np.testing.assert_allclose(loaded.model(photos), expected, atol=1e-5)
-    usual = np.array(usual_levels(levels_model(model, NETWORK), paths))
+    seen = outputs_of_photos([levels_model(model, NETWORK)], paths)
+    usual = np.array(usual_levels(np.stack([outputs.by_model[0] for _, outputs in seen])))
     np.testing.assert_allclose(usual[:, 0], expected.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(usual[:, 1], expected.std(axis=0), atol=1e-5)
 
@@ -96,10 +88,13 @@ def test_rows_carry_the_explanation_though_the_two_models_differ_in_fit(
     usual = tuple((-0.7 if name == "exposure" else 0.0, 0.0) for name in NAMES)
     save_pretext(tmp_path / "pretext.h5", ("regression",), usual_levels=usual)
     network = NetworkConfig(width=0.35, input_size=32)
-    side_car = SideCar(kind="nima", network=network, scale=ScaleConfig(bins=5, low=1, high=5))
-    scorer = Scorer(
-        PhotoModel(lively_nima, network), side_car, load_explainer(tmp_path / "pretext.h5")
+    side_car = NimaCard(network=network, scale=ScaleConfig(bins=5, low=1, high=5))
+    save_weights(lively_nima, tmp_path / "nima.h5", side_car)
+    predict(
+        photo_folder,
+        weights=tmp_path / "nima.h5",
+        explain=tmp_path / "pretext.h5",
+        output=tmp_path / "rows.jsonl",
     )
-    predict(Job(listing_of([str(photo_folder)]), tmp_path / "rows.jsonl", JsonLines()), scorer)
     with ScoreFile(tmp_path / "rows.jsonl", JsonLines(), resume=True) as rows:
         assert [row.explanation for row in rows] == ["exposure +0.7"] * 6

@@ -19,12 +19,11 @@ from nima_pretrain.data.finding import listing_of
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions.geometry import fit_photo
 from nima_pretrain.metrics import mean_score
-from nima_pretrain.networks import load_model
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.formats import Csv, Idealo, JsonLines, shown
-from nima_pretrain.prediction.predict import Job, predict
-from nima_pretrain.prediction.scorer import Scorer
-from nima_pretrain.weights.store import ScaleConfig, SideCar, read_side_car, save_weights
+from nima_pretrain.prediction.formats import shown
+from nima_pretrain.prediction.predict import predict
+from nima_pretrain.prediction.scorer import load_scorer
+from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 from tests.prediction.hostile import write_hostile_files
 
@@ -34,8 +33,7 @@ NETWORK = NetworkConfig(width=0.35, input_size=32)
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory, lively_nima):
     path = tmp_path_factory.mktemp("weights") / "nima.h5"
-    side_car = SideCar(
-        kind="nima",
+    side_car = NimaCard(
         network=NETWORK,
         scale=ScaleConfig(bins=5, low=1, high=5),
         training_scores=tuple(np.linspace(2, 4, 101).tolist()),
@@ -46,7 +44,7 @@ def weights(tmp_path_factory, lively_nima):
 
 @pytest.fixture(scope="module")
 def scorer(weights):
-    return Scorer(PhotoModel(load_model(weights), NETWORK), read_side_car(weights), batch_size=3)
+    return load_scorer(weights, batch_size=3)
 
 
 @pytest.fixture
@@ -74,8 +72,8 @@ def table_of(file):
     return pd.read_csv(file, lineterminator="\n", keep_default_na=False, na_values=[""])
 
 
-def score(scorer, folder, output, style=None, **options):
-    return predict(Job(listing_of([str(folder)]), output, style or Csv(5), **options), scorer)
+def score(weights, folder, output, **options):
+    return predict(folder, weights=weights, output=output, **{"batch_size": 3, **options})
 
 
 @pytest.mark.slow
@@ -140,9 +138,7 @@ def wait_for_rows(process, file, rows):
 @pytest.mark.parametrize(
     ("how", "name"), [(signal.SIGKILL, "scores.csv"), (signal.SIGINT, "scores.json")]
 )
-def test_stopped_at_any_moment_no_row_is_lost_or_doubled(
-    tmp_path, many_photos, weights, scorer, how, name
-):
+def test_stopped_at_any_moment_no_row_is_lost_or_doubled(tmp_path, many_photos, weights, how, name):
     output = tmp_path / name
     arguments = (many_photos, "--weights", weights, "--output", output, "--batch-size", 7)
     with subprocess.Popen(
@@ -167,20 +163,19 @@ def test_stopped_at_any_moment_no_row_is_lost_or_doubled(
     assert whole.startswith(stopped[: stopped.rindex(b"\n")])
     table = table_of(output) if name.endswith("csv") else pd.DataFrame(json.loads(whole))
     assert table["path"].tolist() == [str(path) for path in listing_of([str(many_photos)])]
-    score(scorer, many_photos, tmp_path / "at_once.csv")
+    score(weights, many_photos, tmp_path / "at_once.csv")
     np.testing.assert_allclose(table["mean"], table_of(tmp_path / "at_once.csv")["mean"], atol=1e-5)
 
 
 def test_the_same_photo_gets_the_same_score_in_any_batch_and_order(tmp_path, photo_folder, weights):
-    model = load_model(weights)
     tables = []
+    paths = sorted(listing_of([str(photo_folder)]), reverse=True)
     for size in (1, 2, 64):
-        scorer = Scorer(PhotoModel(model, NETWORK), read_side_car(weights), batch_size=size)
-        score(scorer, photo_folder, tmp_path / f"{size}.csv")
-        tables.append(table_of(tmp_path / f"{size}.csv").set_index("path"))
-        paths = sorted(map(str, listing_of([str(photo_folder)])), reverse=True)
-        predict(Job(listing_of(paths), tmp_path / "back.csv", Csv(5)), scorer)
-        tables.append(table_of(tmp_path / "back.csv").set_index("path"))
+        for name, photos in (("forth", photo_folder), ("back", paths)):
+            output = tmp_path / f"{size} {name}.csv"
+            predict(photos, weights=weights, output=output, batch_size=size)
+            tables.append(table_of(output).set_index("path"))
+    assert tables[1].index.tolist() == list(map(str, paths))
     for table in tables[1:]:
         means = table.loc[tables[0].index, "mean"]
         np.testing.assert_allclose(means, tables[0]["mean"], atol=1e-5)
@@ -200,20 +195,20 @@ def test_in_full_size_scores_are_those_of_the_whole_photo(tmp_path, photo, weigh
     assert 1e-5 < abs(mean[()] - exact) < 0.05
 
 
-def test_resume_scores_what_is_new_or_changed_and_keeps_the_order(tmp_path, photo_folder, scorer):
+def test_resume_scores_what_is_new_or_changed_and_keeps_the_order(tmp_path, photo_folder, weights):
     output = tmp_path / "scores.csv"
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (50, 50)).save(other / "black.png")
-    score(scorer, other, output)
+    score(weights, other, output)
     (photo_folder / "b.png").rename(photo_folder / "hidden.txt")
     (photo_folder / "c.d.jpeg").write_bytes(b"not yet there")
-    assert score(scorer, photo_folder, output, resume=True) == (4, 1, 0)
+    assert score(weights, photo_folder, output, resume=True) == (4, 1, 0)
     before = table_of(output).set_index("path")
     (photo_folder / "hidden.txt").rename(photo_folder / "b.png")
     Image.new("RGB", (60, 40), "red").save(photo_folder / "c.d.jpeg")
     Image.new("RGB", (60, 40), "blue").save(photo_folder / "a.JPG")
-    assert score(scorer, photo_folder, output, resume=True) == (3, 0, 3)
+    assert score(weights, photo_folder, output, resume=True) == (3, 0, 3)
     after = table_of(output).set_index("path")
     listed = [str(path) for path in listing_of([str(photo_folder)])]
     assert after.index.tolist() == [str(other / "black.png"), *listed]
@@ -222,12 +217,12 @@ def test_resume_scores_what_is_new_or_changed_and_keeps_the_order(tmp_path, phot
         after.loc[str(photo_folder / "a.JPG"), "mean"]
         != before.loc[str(photo_folder / "a.JPG"), "mean"]
     )
-    assert score(scorer, photo_folder, output, resume=True) == (0, 0, 6)
+    assert score(weights, photo_folder, output, resume=True) == (0, 0, 6)
 
 
 def test_rows_by_other_weights_are_not_mixed(tmp_path, photo_folder, weights, scorer):
     output = tmp_path / "scores.csv"
-    score(scorer, photo_folder, output)
+    score(weights, photo_folder, output)
     text = output.read_text().replace(scorer.weights, "00000000")
     output.write_text(text)
     done = run(photo_folder, "--weights", weights, "--output", output, "--resume")
@@ -236,31 +231,31 @@ def test_rows_by_other_weights_are_not_mixed(tmp_path, photo_folder, weights, sc
     assert output.read_text() == text
 
 
-def test_sort_and_top_put_the_best_first_and_failed_files_last(tmp_path, photo_folder, scorer):
+def test_sort_and_top_put_the_best_first_and_failed_files_last(tmp_path, photo_folder, weights):
     (photo_folder / "broken.jpg").write_bytes(b"broken")
-    score(scorer, photo_folder, tmp_path / "plain.csv")
-    score(scorer, photo_folder, tmp_path / "sorted.csv", sort=True)
-    score(scorer, photo_folder, tmp_path / "top.csv", top=2)
+    score(weights, photo_folder, tmp_path / "plain.csv")
+    score(weights, photo_folder, tmp_path / "sorted.csv", sort=True)
+    score(weights, photo_folder, tmp_path / "top.csv", top=2)
     plain = table_of(tmp_path / "plain.csv")
     best = plain.sort_values("mean", ascending=False, na_position="last")
     assert table_of(tmp_path / "sorted.csv")["path"].tolist() == best["path"].tolist()
     assert table_of(tmp_path / "top.csv")["path"].tolist() == best["path"].tolist()[:2]
     # Rows that are left out are scored again, and the best are the best of all.
-    assert score(scorer, photo_folder, tmp_path / "top.csv", top=3, resume=True) == (4, 1, 2)
+    assert score(weights, photo_folder, tmp_path / "top.csv", top=3, resume=True) == (4, 1, 2)
     assert table_of(tmp_path / "top.csv")["path"].tolist() == best["path"].tolist()[:3]
 
 
-def test_the_best_are_the_best_where_failed_files_have_no_row(tmp_path, photo_folder, scorer):
+def test_the_best_are_the_best_where_failed_files_have_no_row(tmp_path, photo_folder, weights):
     (photo_folder / "A broken one.jpg").write_bytes(b"broken")  # the first of all
-    score(scorer, photo_folder, tmp_path / "plain.csv")
-    score(scorer, photo_folder, tmp_path / "top.json", Idealo(), top=2)
+    score(weights, photo_folder, tmp_path / "plain.csv")
+    score(weights, photo_folder, tmp_path / "top.json", format="idealo", top=2)
     best = table_of(tmp_path / "plain.csv").sort_values("mean", ascending=False)["path"][:2]
     entries = json.loads((tmp_path / "top.json").read_text())
     assert [entry["image_id"] for entry in entries] == [Path(path).stem for path in best]
 
 
-def test_scores_say_where_they_stand(tmp_path, photo_folder, scorer):
-    score(scorer, photo_folder, tmp_path / "scores.csv")
+def test_scores_say_where_they_stand(tmp_path, photo_folder, weights):
+    score(weights, photo_folder, tmp_path / "scores.csv")
     table = table_of(tmp_path / "scores.csv")
     bins = table[[f"p{bin}" for bin in range(1, 6)]].to_numpy()
     np.testing.assert_allclose(table["mean"], bins @ np.arange(1, 6), atol=2e-5)
@@ -311,7 +306,7 @@ def test_a_reader_that_stops_reading_is_no_accident(many_photos, weights):
     assert process.returncode != 0
 
 
-def test_a_full_disk_costs_no_row_that_was_written(tmp_path, many_photos, weights, scorer):
+def test_a_full_disk_costs_no_row_that_was_written(tmp_path, many_photos, weights):
     code = f"""
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -328,6 +323,6 @@ main()
     assert "Cannot write scores.jsonl: File too large" in done.stderr
     assert "Traceback" not in done.stderr
     (tmp_path / "scores.jsonl").rename(tmp_path / "rest.jsonl")
-    counts = score(scorer, many_photos, tmp_path / "rest.jsonl", JsonLines(), resume=True)
+    counts = score(weights, many_photos, tmp_path / "rest.jsonl", resume=True)
     assert counts.there_already > 20
     assert sum(counts) == 300

@@ -11,8 +11,8 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import compare_reference_scores, reference_scores
-from nima_pretrain.weights.side_car import ReferenceScore
-from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
+from nima_pretrain.weights.side_car import NimaCard, ReferenceScore, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
 SCALE = ScoreScale(5)
@@ -20,7 +20,7 @@ SCALE = ScoreScale(5)
 
 def side_car(scores, network=NETWORK):
     scale = ScaleConfig(bins=5, low=1, high=5)
-    return SideCar(kind="nima", network=network, scale=scale, reference_scores=scores)
+    return NimaCard(network=network, scale=scale, reference_scores=scores)
 
 
 def test_the_same_weights_give_the_same_scores(lively_nima):

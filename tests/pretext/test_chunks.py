@@ -14,7 +14,7 @@ from nima_pretrain.distortions import get_bank
 from nima_pretrain.networks import build_backbone, build_pretext_model
 from nima_pretrain.networks.backbone import freeze_batch_norm
 from nima_pretrain.pretext.chunks import shuffled_chunks
-from nima_pretrain.pretext.methods import pretext_of
+from nima_pretrain.pretext.methods import method_of
 from tests.conftest import ROOT
 from tests.pretext.mirrored_step import small_backbone
 
@@ -198,7 +198,7 @@ def test_mixed_precision_computes_in_half_and_trains_in_full(precision):
     assert keras.mixed_precision.global_policy().name == "float32"
     model = build_pretext_model(backbone, get_bank("paper"), ("ranking",), chunk_size=58)
     config = PretrainConfig(precision=precision, learning_rate=1e-3)
-    optimizer = pretext_of(config).optimizer()
+    optimizer = method_of(config).optimizer()
     if precision == "mixed_float16":
         # The scale it begins with is found too high, and halved, for as many steps as it takes.
         assert isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)

@@ -6,9 +6,10 @@ import tensorflow as tf
 
 from nima_pretrain import losses
 from nima_pretrain.distortions import Aspect, get_bank
-from nima_pretrain.pretext import loss_layers
+from nima_pretrain.pretext import distortion_losses, loss_layers, targets
 
 PAPER, REPAIRED = get_bank("paper"), get_bank("repaired")
+PAIRS = targets.ranked_pairs(PAPER)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,14 @@ PAPER, REPAIRED = get_bank("paper"), get_bank("repaired")
         (
             loss_layers.CrossPhotoRankingLoss(PAPER, temperature=30.0, margin=0.3),
             np.random.default_rng(0).random((3, 174), np.float32),
-            lambda scores: losses.cross_photo_ranking(scores, PAPER, 0.3),
+            lambda scores: distortion_losses.cross_photo_ranking(scores, PAIRS, 0.3),
         ),
         (
             loss_layers.LevelConsistencyLoss(PAPER),
             np.random.default_rng(0).random((3, 174), np.float32),
-            lambda scores: losses.level_consistency(scores, PAPER),
+            lambda scores: distortion_losses.level_consistency(
+                scores, targets.distorted_views(PAPER)
+            ),
         ),
     ],
     ids=["ranking", "regression", "classification", "cross-photo ranking", "level consistency"],
@@ -70,7 +73,7 @@ def test_ordered_pairs_leaves_void_pairs_out():
     layer = loss_layers.RankingLoss(PAPER)
     scores = np.full((1, 174), 0.5, np.float32)
     better, worse = PAPER.view_names.index("original"), PAPER.view_names.index("tint_0.95")
-    pairs = list(zip(*PAPER.pairs, strict=True))
+    pairs = list(zip(*PAIRS, strict=True))
     scores[0, worse] = 0.4
     layer(scores, differences=np.array([[0.6 if worse in pair else 0.4 for pair in pairs]]))
     differing = [pair for pair in pairs if worse in pair]
@@ -80,23 +83,18 @@ def test_ordered_pairs_leaves_void_pairs_out():
     assert float(layer.ordered_pairs.result()) == pytest.approx(len(in_order) / len(differing))
 
 
-def test_rotations_named_are_counted():
-    layer = loss_layers.RotationLoss()
-    logits = np.zeros((1, 4, 4), np.float32)
-    logits[0, range(4), [0, 1, 3, 2]] = 5.0
-    np.testing.assert_array_equal(layer(logits), logits)
-    assert float(layer.losses[0]) == pytest.approx(float(losses.rotation(logits)))
-    assert float(layer.accuracy.result()) == 0.5
-
-
-def test_partners_found_are_counted():
-    layer = loss_layers.ContrastiveLoss(temperature=0.2)
-    # The third photo's views are nearer to the first's than to each other.
-    angles = np.radians([[0, 10], [180, 181], [40, -60]])
-    projections = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
-    np.testing.assert_array_equal(layer(projections), projections)
-    assert float(layer.losses[0]) == pytest.approx(float(losses.nt_xent(projections, 0.2)))
-    assert float(layer.accuracy.result()) == pytest.approx(4 / 6)
+def test_pair_differences_are_those_of_the_targets():
+    views = np.random.default_rng(0).integers(0, 256, (2, 174, 9, 9, 3), np.uint8)
+    views[1, 5] = views[1, 0]
+    expected = np.stack([targets.pair_differences(photo, PAIRS) for photo in views])
+    differences = loss_layers.PairDifferences(PAPER)(views).numpy()
+    np.testing.assert_allclose(differences, expected, rtol=1e-5)
+    better, worse = 0, 1 + PAPER.view_names[1:].index("jpeg_compression_1")
+    wide = views.astype(int)
+    index = list(zip(*PAIRS, strict=True)).index((better, worse))
+    assert differences[0, index] == pytest.approx(
+        np.abs(wide[0, better] - wide[0, worse]).mean(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,8 +105,7 @@ def test_partners_found_are_counted():
         loss_layers.RegressionLoss(PAPER, name="third"),
         loss_layers.CrossPhotoRankingLoss(REPAIRED, margin=0.3, name="fourth"),
         loss_layers.LevelConsistencyLoss(PAPER, temperature=20.0, name="fifth"),
-        loss_layers.RotationLoss(name="sixth"),
-        loss_layers.ContrastiveLoss(0.1, name="seventh"),
+        loss_layers.PairDifferences(REPAIRED, name="sixth"),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -11,11 +11,9 @@ from scipy import stats
 
 from nima_pretrain.config import ReproduceConfig, load_config
 from nima_pretrain.errors import InputError
-from nima_pretrain.reproduction.finished import Grid
-from nima_pretrain.reproduction.grid import cells_of, folds_of, load, run_grid
-from nima_pretrain.reproduction.results import write_results
-from nima_pretrain.reproduction.runs import compare_runs
-from nima_pretrain.training.run_directory import enter_run
+from nima_pretrain.reproduction.grid import cells_of, folds_of, load
+from nima_pretrain.reproduction.reproduce import reproduce
+from nima_pretrain.reproduction.runs import compare as compare_runs
 
 SMALL = {"width": 0.35, "input_size": 32}
 
@@ -114,7 +112,10 @@ def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, messa
     ("changes", "message"),
     [
         (["baseline=other"], "expected the baseline to be one of scratch, received other"),
-        (['starts={"a": {"tasks": "ranking", "weights": "none"}}'], "needs one of tasks, task"),
+        (
+            ['starts={"a": {"tasks": "ranking", "weights": "none"}}'],
+            "needs one of tasks, method and weights",
+        ),
         (['starts={"a/b": {"weights": "none"}}'], "should match pattern"),
         (["shares=[0]"], "greater than 0"),
         (["photos=null", 'starts={"scratch": {"tasks": "ranking"}}'], "need photos"),
@@ -141,15 +142,10 @@ def test_configs_that_do_not_fit_together_are_refused(content, tmp_path, changes
 def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_path):
     run = tmp_path / "grid"
 
-    def reproduce(content):
-        config = ReproduceConfig.model_validate(content)
-        ratings = load(config.data)
-        folds = folds_of(config, ratings)
-        enter_run(run, config)
-        run_grid(run, config, folds)
-        return write_results(Grid(run, config, ratings, folds))
+    def reproduced(content):
+        return reproduce(ReproduceConfig.model_validate(content), run)
 
-    results = reproduce(content)
+    results = reproduced(content)
     weights = sorted((run / "cells").rglob("nima.h5"))
     assert len(weights) == 3
     files = run.glob("cells/scratch/share-100/seed-0/*/evaluation/test/predictions.csv")
@@ -166,7 +162,7 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     mos = tmp_path / "mos.txt"
     mos.write_text("".join(f"{0.7 * number:.3f} {number}.PNG\n" for number in range(12)))
     content["transfer"] = {"MOS": {"ratings": str(mos), "images": str(data / "images")}}
-    results = reproduce(content)
+    results = reproduced(content)
     transferred = pd.read_csv(run / "results" / "transfer-MOS.csv")
     assert transferred["name"].tolist() == ["scratch"]
     assert transferred["mae"].between(0, 9).all()
@@ -214,11 +210,11 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
 
     content["finetune"]["dropout"] = 0.5
     with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):
-        reproduce(content)
+        reproduced(content)
     content["finetune"].pop("dropout")
     other = json.loads((data / "ratings.json").read_text())
     other[0]["label"] = other[0]["label"][::-1]
     (tmp_path / "other.json").write_text(json.dumps(other))
     content["data"]["ratings"] = str(tmp_path / "other.json")
     with pytest.raises(InputError, match="was trained on other ratings"):
-        reproduce(content)
+        reproduced(content)

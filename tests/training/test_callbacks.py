@@ -3,15 +3,20 @@
 import types
 
 import keras
+import numpy as np
 import pytest
 
+from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.training.callbacks import (
     KeepBest,
     LogRows,
+    Plateau,
     ReduceOnPlateau,
     StopOnPlateau,
 )
+from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
+from nima_pretrain.training.resumable_fit import Checkpoints
 
 
 def run(callback, losses):
@@ -21,7 +26,7 @@ def run(callback, losses):
 
 def test_rates_fall_when_the_loss_has_not_gained_for_some_epochs():
     optimizer = keras.optimizers.Adam(1.0)
-    callback = ReduceOnPlateau(factor=0.5, patience=2, min_delta=0.1)
+    callback = ReduceOnPlateau(factor=0.5, patience=2, plateau=Plateau(0.1))
     callback.set_model(types.SimpleNamespace(optimizer=optimizer))
     run(callback, [5.0, 4.0, 3.95, 3.92])
     assert float(optimizer.learning_rate) == pytest.approx(0.5)
@@ -32,34 +37,99 @@ def test_rates_fall_when_the_loss_has_not_gained_for_some_epochs():
 
 
 def test_training_stops_when_the_loss_has_not_gained_for_some_epochs():
-    callback = StopOnPlateau(patience=2, min_delta=0.1)
+    callback = StopOnPlateau(patience=2, plateau=Plateau(0.1))
     callback.set_model(types.SimpleNamespace(stop_training=False))
     run(callback, [5.0, 4.0, 3.95])
     assert not callback.model.stop_training
     run(callback, [3.92])
     assert callback.model.stop_training
-    never = StopOnPlateau(patience=None, min_delta=0.1, losses=[1.0] * 50)
+    never = StopOnPlateau(patience=None, plateau=Plateau(0.1, best=1.0, epochs_without=49))
     assert not never.is_over
 
 
-def test_plateaus_are_counted_on_from_the_epochs_before():
+def checkpoints_of(folder, resumed=None):
+    """Checkpoints of a run that begins, or goes on from a checkpoint."""
+    return Checkpoints(
+        folder,
+        resumed.position if resumed else Position(),
+        lambda logs: None,
+        about={},
+        config=FinetuneConfig(),
+        resumed=resumed,
+    )
+
+
+def watched_by(checkpoints):
+    """What stops, and what lowers rates, with counters that the checkpoints keep."""
+    stop = StopOnPlateau(4, checkpoints.plateau("stop", 0.1))
+    return stop, ReduceOnPlateau(0.5, 2, checkpoints.plateau("reduce", 0.1))
+
+
+def epochs_where_rates_fell(model, watchers, losses, first):
+    fell = []
+    for epoch in range(first, len(losses)):
+        before = float(model.optimizer.learning_rate)
+        for callback in watchers:
+            callback.set_model(model)
+            callback.on_epoch_end(epoch, {"val_loss": losses[epoch]})
+        if float(model.optimizer.learning_rate) < before:
+            fell.append(epoch)
+    return fell
+
+
+def small_model():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(1.0), loss="mse")
+    return model
+
+
+def end_epoch(checkpoints, model, epoch):
+    """What Keras tells a callback of an epoch that ends."""
+    checkpoints.set_model(model)
+    checkpoints.on_train_begin()
+    checkpoints.on_epoch_end(epoch, {})
+    checkpoints.on_train_end()
+
+
+def test_plateaus_are_counted_on_from_a_checkpoint(tmp_path):
     losses = [5.0, 4.0, 3.95, 3.92, 3.0, 3.0, 3.0, 3.0, 3.0]
-    for begun in range(len(losses)):
-        optimizer = keras.optimizers.Adam(1.0)
-        stop = StopOnPlateau(4, 0.1, losses[:begun])
-        reduce = ReduceOnPlateau(0.5, 2, 0.1, losses[:begun])
-        fell = []
-        for epoch in range(begun, len(losses)):
-            model = types.SimpleNamespace(optimizer=optimizer, stop_training=False)
-            for callback in (stop, reduce):
-                callback.set_model(model)
-            before = float(optimizer.learning_rate)
-            run(stop, losses[epoch : epoch + 1])
-            run(reduce, losses[epoch : epoch + 1])
-            if float(optimizer.learning_rate) < before:
-                fell.append(epoch)
-        assert fell == [epoch for epoch in (3, 6, 8) if epoch >= begun]
+    for begun in range(1, len(losses)):
+        model = small_model()
+        first = checkpoints_of(tmp_path)
+        fell = epochs_where_rates_fell(model, watched_by(first), losses[:begun], 0)
+        end_epoch(first, model, begun - 1)
+
+        resumed = load_checkpoint(tmp_path / CHECKPOINT)
+        assert resumed.position.epoch == begun
+        model, second = small_model(), checkpoints_of(tmp_path, resumed)
+        second.restore(model)
+        stop, reduce = watched_by(second)
+        fell += epochs_where_rates_fell(model, (stop, reduce), losses, begun)
+        assert fell == [3, 6, 8]
+        assert float(model.optimizer.learning_rate) == 0.5**3
         assert stop.is_over
+
+
+def test_a_stage_that_begins_counts_anew(tmp_path):
+    model, first = small_model(), checkpoints_of(tmp_path)
+    first.plateau("stop", 0.1).add(2.0)
+    end_epoch(first, model, 0)
+    second = checkpoints_of(tmp_path, load_checkpoint(tmp_path / CHECKPOINT))
+    assert second.plateau("stop", 0.1) == Plateau(0.1, best=2.0)
+    second.enter(Stage.EVERYTHING)
+    assert second.plateau("stop", 0.1) == Plateau(0.1)
+    assert (second.position.stage, second.position.stage_start) == (Stage.EVERYTHING, 1)
+
+
+def test_a_counter_survives_the_checkpoint_whatever_it_holds(tmp_path):
+    for losses in ([], [float("nan")], [3.0, 3.0], list(np.float32([3.0, 2.0, 2.0]))):
+        model, first = small_model(), checkpoints_of(tmp_path)
+        plateau = first.plateau("stop", 0.1)
+        for loss in losses:
+            plateau.add(loss)
+        end_epoch(first, model, 0)
+        second = checkpoints_of(tmp_path, load_checkpoint(tmp_path / CHECKPOINT))
+        assert second.plateau("stop", 0.1) == plateau
 
 
 def test_the_epoch_with_the_lowest_loss_is_kept():

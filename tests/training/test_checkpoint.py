@@ -16,16 +16,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import load_model
 from nima_pretrain.networks.gradients import loss_scale
-from nima_pretrain.training.callbacks import KeepBest
-from nima_pretrain.training.checkpoint import (
-    Position,
-    SaveCheckpoints,
-    load_checkpoint,
-    save_checkpoint,
-)
+from nima_pretrain.networks.optimizers import backbone_and_head_optimizer, learning_rates
+from nima_pretrain.training.checkpoint import Position, Stage, load_checkpoint, save_checkpoint
+from nima_pretrain.training.resumable_fit import Checkpoints
 from tests.processes import finish, position_of, program, wait_until
 
 SETTINGS = [
@@ -176,10 +173,14 @@ def test_a_checkpoint_holds_weights_optimizer_rate_and_metrics(tmp_path):
     model, other = small_model(), small_model()
     model.fit(x, y[:, :2], verbose=0)
     model.optimizer.learning_rate.assign(0.005)
-    position = Position(1, 2, 3, 2, {"val_loss": 0.5}, 9.0)
-    save_checkpoint(tmp_path / "c.npz", model, position, {"base_weights": "none"})
+    position = Position(Stage.EVERYTHING, 2, 3, 1, 2, {"val_loss": 0.5}, 9.0)
+    about = {"base_weights": "none"}
+    counters = {"stop": {"min_delta": 0.1, "best": None, "epochs_without": 3}}
+    save_checkpoint(tmp_path / "c.npz", model, position, about, counters)
     checkpoint = load_checkpoint(tmp_path / "c.npz")
-    assert (checkpoint.position, checkpoint.about) == (position, {"base_weights": "none"})
+    assert (checkpoint.position, checkpoint.about) == (position, about)
+    assert checkpoint.position.stage is Stage.EVERYTHING
+    assert checkpoint.counters == counters
     other.fit(x, y[:, :2], verbose=0)
     checkpoint.restore(other)
     assert float(other.optimizer.learning_rate) == pytest.approx(0.005)
@@ -199,24 +200,45 @@ def test_a_checkpoint_holds_the_loss_scale_of_mixed_precision(tmp_path):
         model.compile(wrapped, loss="mse")
         return model
 
-    save_checkpoint(tmp_path / "c.npz", scaled(64), Position(), {})
+    save_checkpoint(tmp_path / "c.npz", scaled(64), Position(), {}, {})
     other = scaled(2)
     load_checkpoint(tmp_path / "c.npz").restore(other)
     assert float(loss_scale(other.optimizer)) == 64
+
+
+def test_a_checkpoint_holds_how_far_rates_have_decayed(tmp_path):
+    def decaying():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+        config = FinetuneConfig(learning_rate_decay=0.5, plateau_patience=None, head_epochs=1)
+        first, second = model.layers
+        model.compile(backbone_and_head_optimizer([first], [second], config), loss="mse")
+        return model
+
+    x, y = np.random.default_rng(0).random((2, 8, 3), np.float32)
+    model, other = decaying(), decaying()
+    model.fit(x, y[:, :2], batch_size=2, verbose=0, shuffle=False)
+    save_checkpoint(tmp_path / "c.npz", model, Position(), {}, {})
+    load_checkpoint(tmp_path / "c.npz").restore(other)
+    for fitted in (model, other):
+        fitted.fit(x, y[:, :2], batch_size=2, verbose=0, shuffle=False)
+    assert learning_rates(other.optimizer) == learning_rates(model.optimizer)
+    assert learning_rates(other.optimizer)[0] < 1e-4 / 4
+    for first, second in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="Nothing to resume"):
         load_checkpoint(tmp_path / "none.npz")
     half = tmp_path / "half.npz"
-    save_checkpoint(half, small_model(), Position(), {})
+    save_checkpoint(half, small_model(), Position(), {}, {})
     half.write_bytes(half.read_bytes()[:-100])
     with pytest.raises(InputError, match="is not a checkpoint of this package"):
         load_checkpoint(half)
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    save_checkpoint(tmp_path / "c.npz", small_model(), Position(), {})
+    save_checkpoint(tmp_path / "c.npz", small_model(), Position(), {}, {})
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.compile(keras.optimizers.RMSprop(0.01, momentum=0.9), loss="mse")
     with pytest.raises(InputError, match="does not fit the model"):
@@ -226,7 +248,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_checkpoints_come_in_time_and_at_the_end_of_an_epoch(tmp_path):
     model = small_model()
     x = np.zeros((4, 3), np.float32)
-    file = tmp_path / "c.npz"
+    file = tmp_path / "checkpoint.npz"
     seen = []
 
     class Look(keras.callbacks.Callback):
@@ -236,7 +258,8 @@ def test_checkpoints_come_in_time_and_at_the_end_of_an_epoch(tmp_path):
 
     for every_seconds in (0, 3600):
         file.unlink(missing_ok=True)
-        save = SaveCheckpoints(file, Position(), {}, every_seconds, KeepBest(lambda logs: None))
+        config = FinetuneConfig(checkpoint_seconds=every_seconds)
+        save = Checkpoints(tmp_path, Position(), lambda logs: None, about={}, config=config)
         model.fit(x, x[:, :2], batch_size=1, epochs=2, verbose=0, callbacks=[save, Look()])
     assert seen[:8] == [(0, 1), (0, 2), (0, 3), (0, 3), (1, 1), (1, 2), (1, 3), (1, 3)]
     assert seen[8:] == [(0, 0)] * 4 + [(1, 0)] * 4
@@ -245,7 +268,7 @@ def test_checkpoints_come_in_time_and_at_the_end_of_an_epoch(tmp_path):
 
 def test_a_writer_that_dies_leaves_the_checkpoint_before(tmp_path):
     file = tmp_path / "c.npz"
-    save_checkpoint(file, small_model(), Position(epoch=1), {})
+    save_checkpoint(file, small_model(), Position(epoch=1), {}, {})
     code = (
         "import os, sys, numpy as np; from pathlib import Path;"
         "from nima_pretrain.files import replacing\n"

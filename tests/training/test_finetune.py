@@ -15,8 +15,9 @@ from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import compare_reference_scores
 from nima_pretrain.training.finetune import finetune
-from nima_pretrain.training.ratings_split import divided
-from nima_pretrain.weights.store import SideCar, read_side_car, save_weights
+from nima_pretrain.training.ratings_split import split_ratings
+from nima_pretrain.weights.side_car import BackboneCard, NimaCard
+from nima_pretrain.weights.store import read_side_car, save_weights
 from tests.conftest import ROOT
 
 CONFIG = FinetuneConfig(
@@ -50,8 +51,14 @@ def ratings(tmp_path):
 def start(tmp_path):
     network = NetworkConfig(width=0.35, input_size=32)
     backbone = build_backbone(input_size=32, width=0.35)
-    save_weights(backbone, tmp_path / "start.h5", SideCar(kind="backbone", network=network))
+    save_weights(backbone, tmp_path / "start.h5", BackboneCard(network=network))
     return tmp_path / "start.h5"
+
+
+def fitted(ratings, run, config, start, **options):
+    """Fine-tunes, and chooses the epoch by the same ratings if no others are given."""
+    options = {"validation_ratings": ratings, **options}
+    return finetune(ratings, run, backbone=str(start), config=config, **options)
 
 
 def kernel(model):
@@ -61,21 +68,20 @@ def kernel(model):
 @pytest.mark.slow
 def test_the_backbone_is_frozen_until_the_plateau_and_then_moves(ratings, start, tmp_path):
     run = tmp_path / "run"
-    run.mkdir()
-    results = finetune(ratings, run, CONFIG, ratings, str(start))
+    results = fitted(ratings, run, CONFIG, start)
     log = pd.read_csv(run / "log.csv")
-    assert 1 < results["head_epochs"] < results["epochs"] == len(log) <= 12
+    assert 1 < results.head_epochs < results.epochs == len(log) <= 12
     frozen = log["backbone_learning_rate"] == 0
-    assert frozen.sum() == results["head_epochs"]
+    assert frozen.sum() == results.head_epochs
     assert log["epoch"].tolist() == list(range(len(log)))
     best = load_model(run / "nima.h5")
     moved = np.abs(kernel(best) - kernel(load_model(start))).max()
-    if results["best_epoch"] > results["head_epochs"]:
+    if results.best_epoch > results.head_epochs:
         assert moved > 0
     else:
         assert moved == 0
-    assert results["best_epoch"] == log["val_loss"].idxmin() + 1
-    side_car = read_side_car(run / "nima.h5", "nima")
+    assert results.best_epoch == log["val_loss"].idxmin() + 1
+    side_car = read_side_car(run / "nima.h5", NimaCard)
     assert side_car.training_data["photos"] == 24
     assert side_car.score_scale == ScoreScale(3, 1, 3)
     means = ratings.mean_scores
@@ -94,11 +100,8 @@ def test_a_kernel_of_the_backbone_moves_after_the_unfreezing(ratings, start, tmp
     # Nothing gains 9 points: the first epoch after the first one is the plateau.
     frozen_run, free_run = tmp_path / "frozen", tmp_path / "free"
     for run, epochs in ((frozen_run, 2), (free_run, 6)):
-        run.mkdir()
-        results = finetune(
-            ratings, run, config.model_copy(update={"epochs": epochs}), ratings, str(start)
-        )
-        assert results["head_epochs"] == 2
+        results = fitted(ratings, run, config.model_copy(update={"epochs": epochs}), start)
+        assert results.head_epochs == 2
     np.testing.assert_array_equal(
         kernel(load_model(frozen_run / "nima.h5")), kernel(load_model(start))
     )
@@ -117,8 +120,8 @@ def test_training_lowers_the_loss(ratings, start, tmp_path):
             "backbone_learning_rate": 2e-3,
         }
     )
-    finetune(ratings, tmp_path, config, ratings, str(start))
-    losses = pd.read_csv(tmp_path / "log.csv")["loss"]
+    fitted(ratings, tmp_path / "run", config, start)
+    losses = pd.read_csv(tmp_path / "run" / "log.csv")["loss"]
     assert losses.iloc[-1] < 0.5 * losses.iloc[0]
 
 
@@ -127,15 +130,15 @@ def test_ratings_on_two_scales_are_refused(ratings, start, tmp_path):
     with pytest.raises(
         InputError, match="validation ratings of 3 bins from 1 to 3, .* received 4 bins"
     ):
-        finetune(ratings, tmp_path, CONFIG, other, str(start))
+        fitted(ratings, tmp_path / "run", CONFIG, start, validation_ratings=other)
 
 
 def test_unreadable_photos_are_listed_and_none_left_is_refused(ratings, start, tmp_path):
     for path in ratings.paths:
         path.write_bytes(b"broken")
     with pytest.raises(InputError, match="only 0 and 0 can be read; .*unreadable.csv"):
-        finetune(ratings, tmp_path, CONFIG, None, str(start))
-    assert len(pd.read_csv(tmp_path / "unreadable.csv")) == 24
+        fitted(ratings, tmp_path / "run", CONFIG, start, validation_ratings=None)
+    assert len(pd.read_csv(tmp_path / "run" / "unreadable.csv")) == 24
 
 
 @pytest.mark.slow
@@ -146,25 +149,50 @@ def test_idealos_recipe_takes_its_epochs_and_its_rates(ratings, start, tmp_path)
     small = {"backbone": "MobileNetV2", "width": 0.35, "input_size": 32, "fit": "letterbox"}
     changes = {**small, "crop_from": 36, "head_epochs": 1, "epochs": 3, "batch_size": 8}
     config = FinetuneConfig(**{**idealo.model_dump(), **changes})
-    results = finetune(ratings, tmp_path, config, ratings, str(start))
-    assert (results["head_epochs"], results["epochs"]) == (1, 3)
-    log = pd.read_csv(tmp_path / "log.csv")
+    results = fitted(ratings, tmp_path / "run", config, start)
+    assert (results.head_epochs, results.epochs) == (1, 3)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
     # The rate of the last step of each epoch, of three steps each.
     expected = [0, *(3e-5 / (1 + 2.3e-5 * steps) for steps in (2, 5))]
     np.testing.assert_allclose(log["backbone_learning_rate"], expected, rtol=1e-6)
     np.testing.assert_allclose(log["head_learning_rate"], [1e-3, *expected[1:]], rtol=1e-6)
 
 
+@pytest.mark.slow
+def test_decaying_rates_are_divided_by_one_plus_decay_times_steps(ratings, start, tmp_path):
+    changes = {
+        "learning_rate_decay": 0.25,
+        "plateau_patience": None,
+        "early_stopping_patience": None,
+        "head_epochs": 1,
+        "epochs": 4,
+        "head_learning_rate": 1e-3,
+        "free_head_learning_rate": 2e-3,
+    }
+    fitted(ratings, tmp_path / "run", CONFIG.model_copy(update=changes), start)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    # Three steps an epoch; the rate is that of the last one. The head alone keeps its rate.
+    decayed = 1 / (1 + 0.25 * np.array([2, 5, 8]))
+    np.testing.assert_allclose(log["backbone_learning_rate"], [0, *(1e-4 * decayed)], rtol=1e-5)
+    np.testing.assert_allclose(log["head_learning_rate"], [1e-3, *(2e-3 * decayed)], rtol=1e-5)
+
+
 def test_a_share_of_the_training_ratings_is_taken_and_all_for_validation(ratings):
     config = CONFIG.model_copy(update={"share": 0.25})
-    training, validation = divided(ratings, ratings, config)
+    training, validation = split_ratings(ratings, ratings, config)
     assert training.paths == ratings.share(0.25, config.seed).paths
     assert (len(training), len(validation)) == (6, 24)
 
 
 def test_ratings_with_a_split_are_trained_and_validated_by_it(ratings):
     parts = tuple("training" if n % 3 else ("validation", "test")[n % 2] for n in range(24))
-    training, validation = divided(replace(ratings, parts=parts), None, CONFIG)
+    training, validation = split_ratings(replace(ratings, parts=parts), None, CONFIG)
     assert (len(training), len(validation)) == (16, 4)
     with pytest.raises(InputError, match="None of the ratings is for training"):
-        divided(replace(ratings, parts=("test",) * 24), None, CONFIG)
+        split_ratings(replace(ratings, parts=("test",) * 24), None, CONFIG)
+
+
+def test_a_share_that_is_none_is_refused(ratings, tmp_path):
+    with pytest.raises(InputError, match="share.*less than or equal to 1, received 2"):
+        finetune(ratings, tmp_path / "run", share=2)
+    assert not (tmp_path / "run").exists()

@@ -9,8 +9,11 @@ import tensorflow as tf
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training.results import PretrainResults
+from nima_pretrain.training.run_directory import create_run
 from tests.conftest import write_photos
 
 SMALL = PretrainConfig(
@@ -33,7 +36,7 @@ def photos(tmp_path_factory):
 def trained(photos, tmp_path_factory):
     """A run, and what it returned."""
     run = tmp_path_factory.mktemp("run")
-    return run, pretrain(photos, run, SMALL, "none")
+    return run, pretrain(photos, run, config=SMALL, base_weights="none")
 
 
 @pytest.mark.slow
@@ -45,10 +48,11 @@ def test_a_run_tells_its_story_and_keeps_the_best_epoch(trained):
         assert {f"{task}_raw", f"{task}_balanced", f"val_{task}_raw"} <= set(log.columns)
     np.testing.assert_allclose(log["learning_rate"], 1e-3 * 0.98 ** np.arange(3), rtol=1e-5)
     assert (log["waiting"] > 0).all()
-    assert results["best_epoch"] == log["val_loss"].idxmin() + 1
-    assert results["metrics"]["val_loss"] == pytest.approx(log["val_loss"].min(), rel=1e-6)
-    assert json.loads((run / "results.json").read_text()) == results
-    assert set(results["test"]) >= {"loss", "ordered_pairs"}
+    assert results.best_epoch == log["val_loss"].idxmin() + 1
+    assert results.metrics["val_loss"] == pytest.approx(log["val_loss"].min(), rel=1e-6)
+    assert json.loads((run / "results.json").read_text()) == results.model_dump(mode="json")
+    assert PretrainResults.read(run) == results
+    assert set(results.test) >= {"loss", "ordered_pairs"}
     events = [
         event
         for file in (run / "tensorboard").rglob("events*")
@@ -69,7 +73,7 @@ def test_a_run_tells_its_story_and_keeps_the_best_epoch(trained):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(trained, photos, tmp_path):
-    pretrain(photos, tmp_path, SMALL, "none")
+    pretrain(photos, tmp_path, config=SMALL, base_weights="none")
     weights = [load_model(run / "backbone.h5").get_weights() for run in (trained[0], tmp_path)]
     for first, second in zip(*weights, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
@@ -80,12 +84,13 @@ def test_the_backbone_stays_as_it_was_while_the_heads_warm_up(photo_folder, tmp_
     config = SMALL.model_copy(
         update={"epochs": 1, "freeze_backbone_steps": 4, "learning_rate": 1e-9}
     )
-    pretrain(photo_folder, tmp_path, config, "none")
+    run = tmp_path / "run"
+    pretrain(photo_folder, run, config=config, base_weights="none")
     import keras
 
     keras.utils.set_random_seed(config.seed)
     start = build_backbone(input_size=32, width=0.35)
-    kept = load_model(tmp_path / "backbone.h5")
+    kept = load_model(run / "backbone.h5")
     for layer, old in zip(kept.trainable_weights, start.trainable_weights, strict=True):
         np.testing.assert_allclose(layer.numpy(), old.numpy(), atol=1e-6)
 
@@ -98,4 +103,19 @@ def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_pa
 
     monkeypatch.setattr(views, "load_photo", vanished)
     with pytest.raises(PhotoError, match="No such file"):
-        pretrain(photo_folder, tmp_path, SMALL, "none")
+        pretrain(photo_folder, tmp_path / "run", config=SMALL, base_weights="none")
+
+
+def test_wrong_arguments_are_told_before_a_run_is_overwritten(photo_folder, tmp_path):
+    run = create_run(tmp_path / "run", PretrainConfig())
+    (run / "results.json").write_text("{}")
+    with pytest.raises(InputError, match="--training-list and --validation-list together"):
+        pretrain(photo_folder, run, training_list="training.txt", overwrite=True)
+    assert (run / "results.json").is_file()
+
+
+def test_a_run_of_a_method_that_nobody_registered_is_refused_by_its_name(photo_folder, tmp_path):
+    run = create_run(tmp_path / "run", PretrainConfig())
+    (run / "config.json").write_text('{"method": "jigsaw"}')
+    with pytest.raises(InputError, match="received 'jigsaw'. A method of your own is known once"):
+        pretrain(photo_folder, run, resume=True)

@@ -16,7 +16,8 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.metrics import mean_score
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
-from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights
+from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
+from nima_pretrain.weights.store import save_weights
 
 _SIZE = 32
 _NETWORK = NetworkConfig(width=0.35, input_size=_SIZE)
@@ -35,11 +36,10 @@ def write(folder: Path) -> None:
     _make_lively(backbone)
     nima, pretext = build_nima(backbone, 10), build_pretext_model(backbone, _BANK, _TASKS)
     scale = ScaleConfig(bins=10, low=1, high=10)
-    common = {"network": _NETWORK}
-    save_weights(backbone, folder / "backbone.h5", SideCar(kind="backbone", **common))
-    save_weights(nima, folder / "nima.h5", SideCar(kind="nima", scale=scale, **common))
-    of_bank = {"bank": _BANK.name, "view_names": _BANK.view_names, "tasks": _TASKS}
-    save_weights(pretext, folder / "pretext.h5", SideCar(kind="pretext", **of_bank, **common))
+    save_weights(backbone, folder / "backbone.h5", BackboneCard(network=_NETWORK))
+    save_weights(nima, folder / "nima.h5", NimaCard(network=_NETWORK, scale=scale))
+    card = PretextCard(network=_NETWORK, bank=_BANK.name, view_names=_BANK.view_names, tasks=_TASKS)
+    save_weights(pretext, folder / "pretext.h5", card)
     np.savez(folder / "said.npz", **_said(folder, lambda name: {"nima": nima}.get(name, pretext)))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import load_model
+from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import read_side_car
 from tests.keras_files import save_weights_as_keras_2
 
@@ -25,7 +26,7 @@ def test_a_file_of_idealo_loads_by_its_path_and_predicts_the_same(tmp_path, widt
     theirs = idealo_model(width=width)
     path = tmp_path / "weights_mobilenet_aesthetic_0.07.hdf5"
     save_weights_as_keras_2(theirs, path)
-    side_car = read_side_car(path, "nima")
+    side_car = read_side_car(path, NimaCard)
     assert side_car.network.backbone == "MobileNet"
     assert (side_car.network.width, side_car.network.fit) == (width, "squash")
     assert str(side_car.score_scale) == "10 bins from 1 to 10"

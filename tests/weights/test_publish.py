@@ -1,6 +1,5 @@
 """Weights published, listed, downloaded, verified and used by name."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,11 +13,12 @@ import pytest
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.publish import publish
+from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.networks import load_model
 from nima_pretrain.weights.cache import cache_folder, cached, fetch, find_weights
 from nima_pretrain.weights.manifest import find_place, read_manifest
-from nima_pretrain.weights.side_car import sha256_of
-from nima_pretrain.weights.store import ScaleConfig, SideCar, save_weights, side_car_path
+from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of, side_car_path
+from nima_pretrain.weights.store import save_weights
 from tests.keras_files import save_model_as_keras_2
 from tests.weights.server import serving
 
@@ -30,8 +30,7 @@ PROGRAM = Path(sys.executable).with_name("nima-pretrain")
 def run(tmp_path_factory, lively_nima):
     """A run with weights and an evaluation."""
     run = tmp_path_factory.mktemp("run")
-    side_car = SideCar(
-        kind="nima",
+    side_car = NimaCard(
         network=NETWORK,
         scale=ScaleConfig(bins=5, low=1, high=5),
         training_data={"photos": 12, "sha256": "0" * 64},
@@ -42,8 +41,19 @@ def run(tmp_path_factory, lively_nima):
     )
     evaluation = run / "evaluation" / "beaches"
     evaluation.mkdir(parents=True)
-    results = {"images": 7, "scale": "5 bins from 1 to 5", "model": metrics, "constant": metrics}
-    (evaluation / "results.json").write_text(json.dumps(results))
+    results = EvaluationResults(
+        images=7,
+        unreadable=0,
+        ratings_sha256="1" * 64,
+        of_votes=True,
+        scale="5 bins from 1 to 5",
+        model_scale="5 bins from 1 to 5",
+        threshold=3.0,
+        fraction_above_threshold=0.5,
+        model=metrics,
+        constant=metrics,
+    )
+    results.write(evaluation)
     (evaluation / "predictions.csv").write_text("name\n")
     return run
 
@@ -85,7 +95,7 @@ def test_a_folder_is_published_with_side_car_card_and_list(run, published, name)
     assert card.startswith("---\nlicense: other\nlibrary_name: keras\n")
     for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
         assert word in card
-    load_model(published / entry.address, "nima")
+    load_model(published / entry.address, NimaCard)
 
 
 def test_the_card_of_a_whole_road_has_the_numbers_of_its_fine_tuning(run, tmp_path):
@@ -120,7 +130,7 @@ def test_weights_come_from_a_folder_or_an_address(published, name, home, place, 
         path = fetch(name, source)
     assert path == home / "models" / "nima-pretrain" / f"{name}.h5" == cached()[name]
     np.testing.assert_equal(path.read_bytes(), (published / f"{name}.h5").read_bytes())
-    load_model(path, "nima")
+    load_model(path, NimaCard)
     # The server is gone, and no longer needed.
     assert fetch(name, "http://127.0.0.1:9") == path
 
@@ -131,7 +141,7 @@ def test_damaged_weights_in_the_cache_are_brought_anew(published, name):
     assert fetch(name, str(published)).read_bytes() == (published / f"{name}.h5").read_bytes()
     side_car_path(path).unlink()
     fetch(name, str(published))
-    load_model(path, "nima")
+    load_model(path, NimaCard)
 
 
 def test_many_processes_at_once_download_once(published, name):
@@ -212,8 +222,7 @@ def test_a_whole_model_with_code_inside_is_refused_and_nothing_of_it_runs(tmp_pa
     save_model_as_keras_2(model, file)
     with h5py.File(file) as content:
         assert "Lambda" in content.attrs["model_config"]
-    side_car = SideCar(
-        kind="nima",
+    side_car = NimaCard(
         network=NETWORK,
         scale=ScaleConfig(bins=5, low=1, high=5),
         sha256=sha256_of(file),

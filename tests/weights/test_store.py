@@ -10,13 +10,8 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
-from nima_pretrain.weights.store import (
-    ScaleConfig,
-    SideCar,
-    load_base_weights,
-    read_side_car,
-    save_weights,
-)
+from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
+from nima_pretrain.weights.store import load_base_weights, read_side_car, save_weights
 from tests.keras_files import save_model_as_keras_2
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
@@ -30,7 +25,7 @@ def backbone():
 
 @pytest.fixture
 def backbone_file(backbone, tmp_path):
-    save_weights(backbone, tmp_path / "backbone.h5", SideCar(kind="backbone", network=NETWORK))
+    save_weights(backbone, tmp_path / "backbone.h5", BackboneCard(network=NETWORK))
     return tmp_path / "backbone.h5"
 
 
@@ -48,10 +43,10 @@ def test_a_backbone_file_loads_into_plain_keras(backbone, backbone_file):
 def test_a_nima_survives_its_file_scale_and_all(backbone, tmp_path):
     model = build_nima(backbone, num_bins=7)
     scale = ScaleConfig(bins=7, low=1, high=7)
-    side_car = SideCar(kind="nima", network=NETWORK, scale=scale, metrics={"val_loss": 0.1})
+    side_car = NimaCard(network=NETWORK, scale=scale, metrics={"val_loss": 0.1})
     save_weights(model, tmp_path / "nima.h5", side_car)
     np.testing.assert_array_equal(load_model(tmp_path / "nima.h5")(PHOTOS), model(PHOTOS))
-    read = read_side_car(tmp_path / "nima.h5", "nima")
+    read = read_side_car(tmp_path / "nima.h5", NimaCard)
     assert read.score_scale.scores.tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert read.metrics == {"val_loss": 0.1}
     assert len(read.sha256) == 64
@@ -61,16 +56,14 @@ def test_a_pretext_model_survives_its_file(backbone, tmp_path):
     bank = get_bank("paper")
     tasks = ("ranking", "regression")
     model = build_pretext_model(backbone, bank, tasks)
-    side_car = SideCar(
-        kind="pretext", network=NETWORK, bank=bank.name, view_names=bank.view_names, tasks=tasks
-    )
+    side_car = PretextCard(network=NETWORK, bank=bank.name, view_names=bank.view_names, tasks=tasks)
     save_weights(model, tmp_path / "pretext.h5", side_car)
     views = np.random.default_rng(0).integers(0, 256, (1, 174, 32, 32, 3), np.uint8)
     again = load_model(tmp_path / "pretext.h5")
     np.testing.assert_array_equal(again(views)["regression"], model(views)["regression"])
     changed = {"view_names": tuple(reversed(bank.view_names))}
     save_weights(model, tmp_path / "pretext.h5", side_car.model_copy(update=changed))
-    with pytest.raises(InputError, match="trained on other views than the bank 'paper'"):
+    with pytest.raises(InputError, match="trained on other views than 'paper'"):
         load_model(tmp_path / "pretext.h5")
 
 
@@ -110,9 +103,9 @@ def test_weights_of_another_width_are_refused_by_name(backbone_file):
 
 def test_weights_of_another_kind_are_refused(backbone, backbone_file, tmp_path):
     with pytest.raises(InputError, match="weights of a nima model, but .* those of a backbone"):
-        load_model(backbone_file, "nima")
+        load_model(backbone_file, NimaCard)
     scale = ScaleConfig(bins=10, low=1, high=10)
-    side_car = SideCar(kind="nima", network=NETWORK, scale=scale)
+    side_car = NimaCard(network=NETWORK, scale=scale)
     save_weights(build_nima(backbone), tmp_path / "nima.h5", side_car)
     with pytest.raises(InputError, match="weights of a backbone model, but .* those of a nima"):
         load_base_weights(backbone, str(tmp_path / "nima.h5"), NETWORK)
@@ -146,11 +139,11 @@ def test_files_that_do_not_belong_together_are_refused(backbone_file, tmp_path):
             {"network": {**NETWORK.model_dump(), "fit": "crop"}},
             "network.fit: Input should be 'letterbox' or 'squash', received 'crop'",
         ),
-        ({"scale": None}, "a nima model needs its scale"),
+        ({"scale": None}, "scale: Input should be a valid dictionary .* received None"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(backbone, tmp_path, changes, message):
-    side_car = SideCar(kind="nima", network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
+    side_car = NimaCard(network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
     save_weights(build_nima(backbone, num_bins=5), tmp_path / "nima.h5", side_car)
     file = tmp_path / "nima.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
@@ -168,7 +161,7 @@ def test_files_that_are_no_weights_are_refused(backbone, tmp_path):
 
 def test_what_is_frozen_changes_nothing_in_the_file(backbone, tmp_path):
     model = build_nima(backbone, num_bins=7)
-    side_car = SideCar(kind="nima", network=NETWORK, scale=ScaleConfig(bins=7, low=1, high=7))
+    side_car = NimaCard(network=NETWORK, scale=ScaleConfig(bins=7, low=1, high=7))
     for trainable in (False, True):
         backbone.trainable = trainable
         save_weights(model, tmp_path / "nima.h5", side_car)

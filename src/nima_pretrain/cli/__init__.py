@@ -1,6 +1,6 @@
-"""The command line: `nima-pretrain <command>`. Thin: it reads arguments and prints results.
+"""The command line, `nima-pretrain <command>`: it only reads arguments and prints results.
 
-TensorFlow is imported inside the commands that need it, so that `--help` answers at once.
+TensorFlow is imported inside the commands that need it, so that `--help` is fast.
 """
 
 import gc
@@ -14,7 +14,21 @@ from typing import Annotated
 import typer
 
 from nima_pretrain import __version__
-from nima_pretrain.cli import applying, distilling, judging, learning, weights
+from nima_pretrain.cli import (
+    check_data,
+    compare,
+    distill,
+    doctor,
+    evaluate,
+    finetune,
+    predict,
+    pretrain,
+    render,
+    reproduce,
+    study,
+    train,
+    weights,
+)
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(
@@ -22,21 +36,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Teaches a network what makes a photograph pleasing, and scores photographs with it.",
+    help="Train networks to predict how people rate photographs, and score photographs with them.",
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "train": learning.train,
-    "pretrain": learning.pretrain,
-    "finetune": learning.finetune,
-    "distill": distilling.distill,
-    "reproduce": learning.reproduce,
-    "check-data": judging.check_data,
-    "evaluate": judging.evaluate,
-    "compare": judging.compare,
-    "study": judging.study,
-    "predict": applying.predict,
-    "render": applying.render,
-    "doctor": judging.doctor,
+    "train": train.train,
+    "pretrain": pretrain.pretrain,
+    "finetune": finetune.finetune,
+    "distill": distill.distill,
+    "reproduce": reproduce.reproduce,
+    "check-data": check_data.check_data,
+    "evaluate": evaluate.evaluate,
+    "compare": compare.compare,
+    "study": study.study,
+    "predict": predict.predict,
+    "render": render.render,
+    "doctor": doctor.doctor,
 }
 for _name, _command in _COMMANDS.items():
     app.command(name=_name)(_command)
@@ -54,9 +68,9 @@ def _options(
 
 def main() -> None:
     """Runs the command line; wrong input ends with one message on stderr and exit code 2."""
-    # What Pillow cannot read of a file's metadata is no news; what it cannot decode is an error.
+    # Pillow warns of metadata that it cannot read; the pixels are usable.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # As the first process of a container we would not hear it without an answer of our own.
+    # As PID 1 of a container, SIGTERM is ignored without a handler.
     signal.signal(signal.SIGTERM, _end)
     try:
         app(args=_spread_overrides(sys.argv[1:]), prog_name="nima-pretrain")
@@ -64,7 +78,7 @@ def main() -> None:
         print(f"nima-pretrain: {error}", file=sys.stderr)
         sys.exit(2)
     finally:
-        # A dataset that outlives Python makes TensorFlow complain.
+        # TensorFlow prints errors if a dataset is destroyed during interpreter shutdown.
         gc.collect()
 
 
@@ -73,7 +87,7 @@ def _end(*_: object) -> None:
 
 
 def _spread_overrides(arguments: list[str]) -> list[str]:
-    """Lets one --set take several KEY=VALUE: each gets a --set of its own."""
+    """Returns the arguments with one --set for each of several KEY=VALUE after a --set."""
     spread: list[str] = []
     in_set = False
     for argument in arguments:

@@ -1,15 +1,20 @@
-"""What this installation is made of, and what it can do."""
+"""`nima-pretrain doctor`: a report of the installation, and a check of weights."""
 
 import importlib.util
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Annotated, Any
 
-import tensorflow as tf
-from PIL import features
+import typer
 
 from nima_pretrain import __version__
-from nima_pretrain.weights.cache import cache_folder, cached
+from nima_pretrain.cli.console import print_table
+from nima_pretrain.cli.options import start_tensorflow
+
+if TYPE_CHECKING:
+    from nima_pretrain.prediction.reference_scores import ScoreCheck
 
 _PACKAGES = (
     "tensorflow",
@@ -22,8 +27,34 @@ _PACKAGES = (
 )
 
 
+def doctor(
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME", help="A nima.h5, whose recorded scores are compared with new ones."
+        ),
+    ] = None,
+) -> None:
+    """Show the installation, and check that weights reproduce their recorded scores."""
+    start_tensorflow()
+    print_table("This installation", ["", ""], list(map(list, describe_installation())), left=("",))
+    if weights is None:
+        return
+    from nima_pretrain.prediction.reference_scores import compare_reference_scores
+    from nima_pretrain.prediction.scorer import load_scorer
+
+    scorer = load_scorer(weights)
+    checks = compare_reference_scores(scorer.model, scorer.side_car)
+    print_reference_scores(checks, weights)
+    if any(check.agrees is False for check in checks):
+        raise typer.Exit(1)
+
+
 def describe_installation() -> list[tuple[str, str]]:
     """Returns names and values: versions, devices, image formats, downloaded weights."""
+    import tensorflow as tf
+    from PIL import features
+
     gpus = tf.config.list_physical_devices("GPU")
     described = [(str(gpu.name), _name_of(gpu)) for gpu in gpus] or [("GPU", "none")]
     return [
@@ -39,6 +70,25 @@ def describe_installation() -> list[tuple[str, str]]:
     ]
 
 
+def print_reference_scores(checks: "Sequence[ScoreCheck]", weights: str) -> None:
+    """Prints a comparison of computed with recorded scores."""
+    if not checks:
+        print(f"The side-car of {weights} records no scores to compare with.")
+        return
+    verdicts = {True: "the same", False: "NOT the same", None: "another photograph here"}
+    rows = [
+        [
+            check.name,
+            f"{check.expected:.4f}",
+            "-" if check.received is None else f"{check.received:.4f}",
+            verdicts[check.agrees],
+        ]
+        for check in checks
+    ]
+    columns = ["photograph", "recorded", "here", "verdict"]
+    print_table(f"Scores by {weights}", columns, rows, left=("verdict",))
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -46,7 +96,9 @@ def _version(package: str) -> str:
         return "none; Keras 3 needs none"
 
 
-def _name_of(gpu: tf.config.PhysicalDevice) -> str:
+def _name_of(gpu: Any) -> str:
+    import tensorflow as tf
+
     return str(tf.config.experimental.get_device_details(gpu).get("device_name", "unknown"))
 
 
@@ -57,6 +109,8 @@ def _heic() -> str:
 
 
 def _cache() -> str:
+    from nima_pretrain.weights.cache import cache_folder, cached
+
     files = list(cached().values())
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"{len(files)} files, {megabytes:.0f} MB in {cache_folder()}"

@@ -1,30 +1,32 @@
-"""Arguments that several commands share, and what is made of them."""
+"""Options shared by several commands, and helpers for configs and arguments."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nima_pretrain.config import AnyConfig, load_config
 from nima_pretrain.errors import InputError
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="JSON with any of the config's keys."),
+    typer.Option("--config", metavar="FILE", help="JSON file with any keys of the config."),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE ...", help="Single values of the config."),
+    typer.Option("--set", metavar="KEY=VALUE ...", help="Override single values of the config."),
 ]
-Run = Annotated[Path, typer.Option("--run", metavar="DIR", help="Where everything is written.")]
+Run = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run directory, for outputs.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Delete an earlier run at the same place.")
+    bool, typer.Option("--overwrite", help="Delete an existing run in the same folder.")
 ]
 BaseWeights = Annotated[
     str,
     typer.Option(
         "--base-weights",
         metavar="imagenet|none|PATH",
-        help="What pretraining starts from: Keras' ImageNet weights, nothing, or a .h5 file.",
+        help="Initialization: Keras' ImageNet weights, random weights, or a .h5 file.",
     ),
 ]
 BackboneWeights = Annotated[
@@ -32,8 +34,8 @@ BackboneWeights = Annotated[
     typer.Option(
         "--backbone",
         metavar="imagenet|none|PATH|NAME",
-        help="What fine-tuning starts from: a backbone.h5, published weights of a backbone, Keras' "
-        "ImageNet weights, or nothing.",
+        help="Initialization of the backbone: Keras' ImageNet weights, random weights, a "
+        "backbone.h5, or the name of published weights.",
     ),
 ]
 RatingsFile = Annotated[
@@ -42,7 +44,7 @@ RatingsFile = Annotated[
 ]
 ValidationRatings = Annotated[
     Path | None,
-    typer.Option("--validation-ratings", metavar="FILE", help="Left out: some held out."),
+    typer.Option("--validation-ratings", metavar="FILE", help="Default: a held-out fraction."),
 ]
 ImagesFolder = Annotated[
     Path, typer.Option("--images", metavar="DIR", help="Folder of the rated images.")
@@ -50,76 +52,75 @@ ImagesFolder = Annotated[
 TrainingList = Annotated[
     Path | None,
     typer.Option(
-        "--training-list", metavar="FILE", help="Names of the training photos, one a line."
+        "--training-list", metavar="FILE", help="File list of training photos, one per line."
     ),
 ]
 ValidationList = Annotated[
     Path | None,
-    typer.Option("--validation-list", metavar="FILE", help="The same for validation."),
+    typer.Option("--validation-list", metavar="FILE", help="File list of validation photos."),
 ]
 TestList = Annotated[
-    Path | None, typer.Option("--test-list", metavar="FILE", help="The same for testing.")
+    Path | None, typer.Option("--test-list", metavar="FILE", help="File list of test photos.")
 ]
 Scale = Annotated[
     str | None,
-    typer.Option(metavar="LOW:HIGH[:BINS]", help="Of the scores, where the ratings do not say it."),
+    typer.Option(metavar="LOW:HIGH[:BINS]", help="Score scale, if the ratings do not state it."),
 ]
 Name = Annotated[
-    str | None, typer.Option(help="What the evaluation is called. Default: as the ratings file.")
+    str | None, typer.Option(help="Name of the evaluation. Default: that of the ratings file.")
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with a run that was stopped, with the same arguments."),
+    typer.Option("--resume", help="Resume a stopped run, with the same arguments."),
 ]
 
 
-def split_files(training: Path | None, validation: Path | None, test: Path | None) -> Any:
-    """Returns what fixes the split of photos; None without lists."""
-    from nima_pretrain.data.split import SplitFiles
+def config_of(
+    kind: type[AnyConfig],
+    run: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    base: AnyConfig | None = None,
+) -> AnyConfig:
+    """Returns the requested config; the values of a resumed run replace the defaults.
 
-    if training is None and validation is None and test is None:
-        return None
-    if training is None or validation is None:
-        raise InputError("Expected --training-list and --validation-list together.")
-    return SplitFiles(training, validation, test)
+    Args:
+        kind: class of the config.
+        run: the run directory.
+        resume: whether the run is resumed.
+        overwrite: whether an existing run is to be deleted.
+        file: value of `--config`.
+        overrides: values of `--set`.
+        base: replaces the defaults of a new run.
 
-
-def load_rated(file: Path, images: Path, scale: str | None = None) -> Any:
-    """Returns the ratings of a file and a folder."""
-    from nima_pretrain.data.rating_files import load_ratings
-    from nima_pretrain.data.ratings import parse_scale
-
-    return load_ratings(file, images, parse_scale(scale) if scale else None)
-
-
-def load_if_given(file: Path | None, images: Path, scale: str | None = None) -> Any:
-    """Returns the ratings of a file and a folder; None without a file."""
-    return load_rated(file, images, scale) if file else None
-
-
-def find_backbone(weights: str) -> str:
-    """Returns imagenet and none as they are, of anything else the path of the file."""
-    from nima_pretrain.weights.cache import find_weights
-
-    if weights in ("imagenet", "none"):
-        return weights
-    return str(
-        find_weights(
-            weights,
-        )
-    )
+    Raises:
+        InputError: see `load_config`.
+    """
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    before = load_config(kind, run / "config.json") if resume else base
+    return load_config(kind, file, overrides or (), before)
 
 
-def listed_in(ratings: Any, file: Path | None) -> Any:
-    """Returns the ratings of the photos that a file list names; all of them without a list."""
-    from nima_pretrain.data.ratings import listed
-    from nima_pretrain.data.split import read_file_list
+def given(context: typer.Context, *others: str, **changes: Any) -> dict[str, Any]:
+    """Returns the arguments of a command as keywords of the public function that it calls.
 
-    return listed(ratings, read_file_list(file), file) if file else ratings
+    Options and keywords have the same names, so a command need not repeat them.
+
+    Args:
+        context: context of the command.
+        others: names of parameters to leave out, which only the command uses.
+        changes: keywords to add or replace.
+    """
+    kept = {name: value for name, value in context.params.items() if name not in others}
+    return {**kept, **changes}
 
 
 def start_tensorflow() -> None:
-    """Lets log lines reach the user and imports TensorFlow, without its noise."""
+    """Starts logging and imports TensorFlow without its start-up messages."""
     from nima_pretrain.cli.console import start_logging
     from nima_pretrain.cli.startup import import_tensorflow
 

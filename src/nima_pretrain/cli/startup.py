@@ -1,10 +1,10 @@
-"""TensorFlow without its start-up noise."""
+"""Import of TensorFlow without its start-up messages."""
 
 import os
 import sys
 import tempfile
 
-# What TensorFlow says on every machine at its start, or on every one without a GPU.
+# Messages that TensorFlow prints at its start on every machine, or on every one without a GPU.
 _NOISE = (
     b"Unable to register cuDNN factory",
     b"Unable to register cuFFT factory",
@@ -15,10 +15,10 @@ _NOISE = (
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and passes on what it says on stderr, but for lines known to be noise.
+    """Imports TensorFlow and forwards its stderr output, except for known harmless messages.
 
-    TensorFlow writes these lines itself, past Python, so they are caught at the file descriptor.
-    Its informational lines stay off later as well, unless TF_CPP_MIN_LOG_LEVEL says otherwise.
+    TensorFlow bypasses Python's stderr, so the file descriptor is redirected. Its informational
+    messages remain disabled afterwards, unless TF_CPP_MIN_LOG_LEVEL is set.
     """
     if "tensorflow" in sys.modules:
         return
@@ -30,7 +30,7 @@ def import_tensorflow() -> None:
         try:
             import tensorflow as tf
 
-            # The first look for GPUs; what is said of their absence would come later otherwise.
+            # Searches for GPUs here, so that messages on missing ones are filtered, too.
             tf.config.list_physical_devices("GPU")
         finally:
             sys.stderr.flush()

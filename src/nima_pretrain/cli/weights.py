@@ -16,14 +16,14 @@ Source = Annotated[
     typer.Option(
         "--from",
         metavar="URL|DIR",
-        help="Where weights.json lies. Default: NIMA_PRETRAIN_WEIGHTS, or the package's own.",
+        help="Place of weights.json. Default: NIMA_PRETRAIN_WEIGHTS, or the package's own.",
     ),
 ]
 
 
 @app.command("list")
 def list_weights(source: Source = None) -> None:
-    """Show which weights are published, and which of them are on this machine."""
+    """List published weights, and those in the cache of this machine."""
     from nima_pretrain.weights.cache import cached
     from nima_pretrain.weights.manifest import find_place
 
@@ -43,10 +43,10 @@ def list_weights(source: Source = None) -> None:
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="As `weights list` shows it.")],
+    name: Annotated[str, typer.Argument(help="A name from `weights list`.")],
     source: Source = None,
 ) -> None:
-    """Bring weights onto this machine, verified, and print where they lie."""
+    """Download and verify weights, and print their path."""
     start_logging()
     from nima_pretrain.weights.cache import fetch
 
@@ -56,7 +56,7 @@ def download(
 @app.command()
 def verify(
     weights: Annotated[
-        str | None, typer.Argument(help="A name or a file; left out, all that was downloaded.")
+        str | None, typer.Argument(help="A name or a file. Default: all downloaded weights.")
     ] = None,
 ) -> None:
     """Check weights against their side-car; exit code 1 if some are damaged."""
@@ -92,7 +92,7 @@ def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder for a web server.")],
 ) -> None:
-    """Put a run's weights into a folder that any web server can offer, with cards and a list."""
+    """Write a run's weights to a folder for a web server, with model cards and a manifest."""
     start_tensorflow()
     from nima_pretrain.evaluation.publish import publish as publish_run
 

@@ -1,4 +1,4 @@
-"""What all configurations share, and the network that every stage has to agree on."""
+"""The base class of all configurations, and the network settings shared by every stage."""
 
 from typing import Annotated, Literal
 
@@ -18,18 +18,18 @@ BackboneName = Literal[
 HeadName = Literal["dense", "mlp"]
 
 Share = Annotated[float, Field(gt=0, le=1)]
-# Names become folders.
+# Names are used as folder names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 
 
 class Config(BaseModel):
-    """Frozen; refuses unknown keys."""
+    """Base class of configurations: frozen; unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NetworkConfig(Config):
-    """The backbone and the form in which a photo enters it: the same in every stage."""
+    """The backbone and the format of its input: the same in every stage."""
 
     backbone: BackboneName = "MobileNetV2"
     width: float = Field(1.0, gt=0, description="alpha of MobileNet and MobileNetV2")
@@ -38,5 +38,5 @@ class NetworkConfig(Config):
 
     @property
     def network(self) -> "NetworkConfig":
-        """These fields alone, as side-cars keep them."""
+        """The network settings without the others, as side-cars store them."""
         return NetworkConfig(**self.model_dump(include=set(NetworkConfig.model_fields)))

@@ -1,4 +1,4 @@
-"""How to distil knowledge from object classifiers into a NIMA model."""
+"""Settings of knowledge distillation from object classifiers into a NIMA model."""
 
 from typing import Literal
 
@@ -9,18 +9,18 @@ from nima_pretrain.config.finetune import FinetuneConfig
 
 
 class TeacherConfig(NetworkConfig):
-    """A frozen classifier: a network of keras.applications, and where its weights come from."""
+    """A frozen classifier: a network of keras.applications and the source of its weights."""
 
     weights: str = Field("imagenet", description="imagenet, none or the path of a .h5 file")
 
 
 class TeachingConfig(Config):
-    """The teacher: frozen classifiers, and a head on their features that learns the ratings."""
+    """The teacher: frozen classifiers, and a head trained on their features."""
 
     teachers: tuple[TeacherConfig, ...] = ()
-    feature_weight: float = Field(1.0, ge=0, description="a, of the teacher's feature")
-    prediction_weight: float = Field(1.0, ge=0, description="b, of the teacher's prediction")
-    teacher_epochs: int = Field(100, ge=1, description="of the teacher's head, at most")
+    feature_weight: float = Field(1.0, ge=0, description="weight a of the feature term")
+    prediction_weight: float = Field(1.0, ge=0, description="weight b of the prediction term")
+    teacher_epochs: int = Field(100, ge=1, description="maximum for the teacher's head")
     teacher_batch_size: int = Field(32, ge=1)
     teacher_learning_rate: float = Field(1e-4, gt=0)
     teacher_dropout: float = Field(0.5, ge=0, lt=1)
@@ -37,11 +37,11 @@ class TeachingConfig(Config):
 
 
 class DistillConfig(FinetuneConfig, TeachingConfig):
-    """A student: fine-tuning on labels, with what a teacher says of the same photos beside them."""
+    """The student: fine-tuning on labels, features and predictions of a teacher."""
 
-    head: Literal["mlp"] = Field("mlp", description="the same as the teacher's")
+    head: Literal["mlp"] = Field("mlp", description="form of the head, the same as the teacher's")
 
     @property
     def of_labels_alone(self) -> bool:
-        """Whether no term needs a teacher."""
+        """True if both weights of the teacher are 0, so that none is needed."""
         return not (self.feature_weight or self.prediction_weight)

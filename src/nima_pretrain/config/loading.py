@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from nima_pretrain.config.base import Config, NetworkConfig
 from nima_pretrain.config.distill import DistillConfig
 from nima_pretrain.config.finetune import FinetuneConfig
+from nima_pretrain.config.pretext import METHOD_CONFIGS, method_for_task
 from nima_pretrain.config.whole import ReproduceConfig, TrainConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
@@ -29,9 +30,9 @@ def load_config(
     Args:
         kind: the class to build.
         file: JSON object with any of the keys, or None.
-        overrides: "key=value" or, in a config of both stages, "stage.key=value"; there a key of
-            the network without a stage sets both. Values are JSON, or plain strings.
-        base: what stands in the place of the defaults.
+        overrides: "key=value" or, in a config of both stages, "stage.key=value". In such a
+            config a network key without a stage sets both. Values are JSON, or plain strings.
+        base: replaces the defaults.
 
     Raises:
         InputError: the file cannot be read, a key is unknown or a value does not fit.
@@ -52,13 +53,22 @@ def load_config(
 
 
 def load_stage(file: Path) -> FinetuneConfig:
-    """Returns the config of a run that was fine-tuned, or distilled.
+    """Returns the config of a fine-tuning or distillation run.
 
     Raises:
-        InputError: the file cannot be read, or is of another kind of run.
+        InputError: the file cannot be read, or belongs to another kind of run.
     """
     is_distilled = "teachers" in _read_json_object(file)
     return load_config(DistillConfig if is_distilled else FinetuneConfig, file)
+
+
+def method_named_in(file: Path) -> str:
+    """Returns the pretext method of a pretraining run.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return str(method_for_task(_read_json_object(file)).get("method", "distortions"))
 
 
 def _read_json_object(file: Path) -> dict[str, Any]:
@@ -70,7 +80,7 @@ def _read_json_object(file: Path) -> dict[str, Any]:
 
 def _paths_of(kind: type[Config], key: str) -> list[list[str]]:
     if key in NetworkConfig.model_fields and kind in (TrainConfig, ReproduceConfig):
-        stages = kind.model_fields.keys() & {"pretrain", "rotnet", "simclr", "finetune"}
+        stages = kind.model_fields.keys() & {"pretrain", "finetune", *METHOD_CONFIGS}
         return [[stage, key] for stage in sorted(stages)]
     return [key.split(".")]
 

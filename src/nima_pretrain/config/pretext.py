@@ -1,9 +1,9 @@
-"""How to pretrain: on distorted views, on rotations, or on pairs of views."""
+"""Settings of the pretext methods, one class each, with the defaults of their papers."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from nima_pretrain.config.base import NetworkConfig, Share
 
@@ -21,15 +21,24 @@ _TASKS = r"ranking(\+classification|\+regression)?(\+cross_photo_ranking)?(\+lev
 Tasks = Annotated[str, AfterValidator(_known_tasks)]
 
 
-class PretextConfig(NetworkConfig):
-    """What all kinds of pretraining have in common."""
+def method_for_task(content: Any) -> Any:
+    """Returns a config's content with version 0.1's key `task` renamed to `method`."""
+    if not isinstance(content, dict) or "task" not in content:
+        return content
+    others = {key: value for key, value in content.items() if key != "task"}
+    return {**others, "method": content["task"]}
 
-    photos_per_batch: int = Field(8, ge=1, description="each in all its views")
+
+class PretextConfig(NetworkConfig):
+    """Settings shared by all methods."""
+
+    method: str = Field(description="name of the method; each has a class of its own")
+    photos_per_batch: int = Field(8, ge=1, description="photos of a batch, each in all its views")
     chunk_size: int = Field(
         12, ge=2, description="images in memory at once, and that batch-norm sees together"
     )
     batch_norm: Literal["train", "frozen"] = Field(
-        "train", description="statistics of the chunk, or those the base weights came with"
+        "train", description="chunk statistics, or the fixed ones of the base weights"
     )
     epochs: int = Field(20, ge=1)
     weight_decay: float = Field(4e-5, ge=0)
@@ -45,14 +54,20 @@ class PretextConfig(NetworkConfig):
     mirrored: bool = Field(False, description="whether all visible GPUs share each batch")
     num_workers: int | None = Field(None, ge=0, description="None: half the cores; 0: none")
     checkpoint_seconds: float = Field(
-        60.0, ge=0, description="at most so much work is lost when a run is killed; 0: every step"
+        60.0, ge=0, description="time between checkpoints within an epoch; 0: every step"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_task(cls, content: Any) -> Any:
+        """Reads configs of version 0.1, which called the method `task`."""
+        return method_for_task(content)
 
 
 class PretrainConfig(PretextConfig):
-    """Pretraining on distorted views: which views, which tasks, and how long."""
+    """Ranking distorted views, and classifying or regressing the distortion."""
 
-    task: Literal["distortions"] = "distortions"
+    method: Literal["distortions"] = "distortions"
     bank: Literal["paper", "repaired"] = "paper"
     tasks: Tasks = "ranking+regression"
     margin: float = Field(0.2, ge=0, description="m of the ranking losses")
@@ -65,11 +80,13 @@ class PretrainConfig(PretextConfig):
 
 
 class RotNetConfig(PretextConfig):
-    """Naming the rotation (Gidaris, Singh and Komodakis, 2018), as its authors' code trains it."""
+    """Rotation prediction (Gidaris, Singh and Komodakis, 2018), as in the authors' code."""
 
-    task: Literal["rotnet"] = "rotnet"
-    photos_per_batch: int = Field(192, ge=1, description="each in its four rotations")
-    chunk_size: int = Field(32, ge=2, description="see PretrainConfig")
+    method: Literal["rotnet"] = "rotnet"
+    photos_per_batch: int = Field(
+        192, ge=1, description="photos of a batch, each in four rotations"
+    )
+    chunk_size: int = Field(32, ge=2, description="images in memory at once")
     epochs: int = Field(50, ge=1)
     learning_rate: float | None = Field(
         None, gt=0, description="None: 0.1 for 192 photos a batch, in proportion for others"
@@ -83,23 +100,22 @@ class RotNetConfig(PretextConfig):
 
 
 class SimCLRConfig(PretextConfig):
-    """Finding the other view (Chen et al., 2020), with the defaults of its PyTorch version."""
+    """Contrastive learning (Chen et al., 2020), with the defaults of its PyTorch version."""
 
-    task: Literal["simclr"] = "simclr"
-    photos_per_batch: int = Field(256, ge=2, description="each in two views")
-    chunk_size: int = Field(32, ge=2, description="see PretrainConfig")
+    method: Literal["simclr"] = "simclr"
+    photos_per_batch: int = Field(256, ge=2, description="photos of a batch, each in two views")
+    chunk_size: int = Field(32, ge=2, description="images in memory at once")
     epochs: int = Field(200, ge=1)
-    temperature: float = Field(0.5, gt=0, description="that similarities are divided by")
+    temperature: float = Field(0.5, gt=0, description="of the contrastive loss")
     smallest_crop: float = Field(0.08, gt=0, le=1, description="area, as a fraction of the photo")
-    jitter_strength: float = Field(1.0, ge=0, le=2.5, description="of the colours")
+    jitter_strength: float = Field(1.0, ge=0, le=2.5, description="of the color jitter")
     learning_rate: float | None = Field(
         None, gt=0, description="None: 3e-4 for 256 photos a batch, in proportion for others"
     )
     weight_decay: float = Field(1e-4, ge=0)
 
 
-AnyPretextConfig = PretrainConfig | RotNetConfig | SimCLRConfig
-PRETEXT_CONFIGS: dict[str, type[AnyPretextConfig]] = {
+METHOD_CONFIGS: dict[str, type[PretextConfig]] = {
     "distortions": PretrainConfig,
     "rotnet": RotNetConfig,
     "simclr": SimCLRConfig,

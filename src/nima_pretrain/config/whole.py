@@ -1,24 +1,24 @@
-"""More than one stage: the whole road, and a grid of them."""
+"""Configurations of several stages: the full pipeline, and a grid of runs."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from nima_pretrain.config.base import Config, Name, NetworkConfig, Share
 from nima_pretrain.config.distill import DistillConfig, TeachingConfig
 from nima_pretrain.config.finetune import FinetuneConfig
 from nima_pretrain.config.pretext import (
-    AnyPretextConfig,
+    METHOD_CONFIGS,
+    PretextConfig,
     PretrainConfig,
-    RotNetConfig,
-    SimCLRConfig,
     Tasks,
+    method_for_task,
 )
 
 
 class TrainConfig(Config):
-    """The whole road: both stages, on one network."""
+    """The full pipeline: pretraining and fine-tuning of one network."""
 
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
@@ -43,25 +43,50 @@ class RatingsConfig(Config):
     scale: str | None = Field(None, description="LOW:HIGH or LOW:HIGH:BINS, where needed")
 
 
+_OTHER_METHODS = {name: kind for name, kind in METHOD_CONFIGS.items() if kind is not PretrainConfig}
+
+# One field per method, named after it.
+_Methods: Any = create_model(
+    "_Methods",
+    __base__=Config,
+    **{name: (kind, kind(method=name)) for name, kind in _OTHER_METHODS.items()},  # type: ignore[call-overload]
+)
+
+
 class StartConfig(Config):
-    """What fine-tuning starts from: pretraining, or weights as they are."""
+    """A start of the grid: an initialization of fine-tuning or distillation.
+
+    It is a pretext task or method, or given weights.
+    """
 
     tasks: Tasks | None = Field(None, description="pretrain from base_weights with these tasks")
-    task: Literal["rotnet", "simclr"] | None = Field(None, description="or with this one")
+    method: str | None = Field(None, description="pretrain by this other method")
     weights: str | None = Field(None, description="imagenet, none or the path of a .h5 file")
-    distill: TeachingConfig | None = Field(None, description="not fine-tuned, but taught")
-    unlabelled: Path | None = Field(None, description="photos without ratings, to be taught with")
+    distill: TeachingConfig | None = Field(None, description="distil instead of fine-tuning")
+    unlabelled: Path | None = Field(None, description="photos without ratings for distillation")
     shares: tuple[Share, ...] | None = Field(None, description="None: those of the grid")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "StartConfig":
-        if [self.tasks, self.task, self.weights].count(None) != 2:
-            raise ValueError("a start needs one of tasks, task and weights")
+        if [self.tasks, self.method, self.weights].count(None) != 2:
+            raise ValueError("a start needs one of tasks, method and weights")
+        if self.method not in (None, *_OTHER_METHODS):
+            known = ", ".join(_OTHER_METHODS)
+            raise ValueError(f"expected a method of {known}, received {self.method!r}")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_task(cls, content: Any) -> Any:
+        """Reads grids of version 0.1, which called the method `task`."""
+        return method_for_task(content)
 
-class ReproduceConfig(Config):
-    """A grid of starts, shares of the ratings and seeds: the paper's Table 2, figures 3 and 5."""
+
+class ReproduceConfig(_Methods):
+    """A grid of initializations, rating shares and seeds: the paper's Table 2, figures 3 and 5.
+
+    The settings of every other pretext method have a field of the method's name.
+    """
 
     data: RatingsConfig
     folds: Path | None = Field(
@@ -73,11 +98,11 @@ class ReproduceConfig(Config):
     transfer: dict[Name, RatingsConfig] = Field(
         {}, description="other ratings to evaluate every model on, such as TID2013"
     )
-    photos: Path | None = Field(None, description="to pretrain on")
+    photos: Path | None = Field(None, description="folder of photos for pretraining")
     photo_lists: tuple[Path, Path, Path] | None = Field(
         None, description="file lists of training, validation and test photos"
     )
-    base_weights: str = Field("imagenet", description="what pretraining starts from")
+    base_weights: str = Field("imagenet", description="initial weights of pretraining")
     starts: dict[Name, StartConfig] = Field(
         {
             "ImageNet": StartConfig(weights="imagenet"),
@@ -91,8 +116,6 @@ class ReproduceConfig(Config):
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="of fine-tuning")
     probe: bool = Field(True, description="whether a ridge probe is part of the comparison")
     pretrain: PretrainConfig = PretrainConfig()
-    rotnet: RotNetConfig = RotNetConfig()
-    simclr: SimCLRConfig = SimCLRConfig()
     finetune: FinetuneConfig = FinetuneConfig()
 
     @model_validator(mode="after")
@@ -112,16 +135,14 @@ class ReproduceConfig(Config):
         return self
 
     def stage_of(self, start: StartConfig) -> FinetuneConfig:
-        """Returns how a model of human ratings is made from a start."""
+        """Returns the fine-tuning or distillation settings of a start."""
         if start.distill is None:
             return self.finetune
         teaching = start.distill.model_dump()
         return DistillConfig(**{**self.finetune.model_dump(), "head": "mlp", **teaching})
 
-    def pretext_of(self, start: StartConfig) -> AnyPretextConfig | None:
-        """Returns how a start is pretrained; None if it is not."""
+    def pretext_of(self, start: StartConfig) -> PretextConfig | None:
+        """Returns the pretraining settings of a start; None if it is not pretrained."""
         if start.tasks:
             return PretrainConfig(**{**self.pretrain.model_dump(), "tasks": start.tasks})
-        if start.task == "rotnet":
-            return self.rotnet
-        return self.simclr if start.task else None
+        return getattr(self, start.method) if start.method else None

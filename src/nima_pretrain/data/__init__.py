@@ -1,1 +1,1 @@
-"""Photographs, their views and their ratings: from files to arrays, without networks."""
+"""Loading of photos, views and ratings from files into arrays, without networks."""

@@ -1,4 +1,4 @@
-"""Which photographs there are: below folders, behind patterns, in lists."""
+"""The search for photos: in folders, by patterns and in lists."""
 
 import glob
 import logging
@@ -33,12 +33,12 @@ EXTENSIONS = frozenset(
 
 @dataclass(frozen=True)
 class Listing:
-    """Photographs in order, looked up anew each time one goes through them; each comes once.
+    """An iterable of photo paths, ordered and without duplicates.
 
-    A folder that cannot be searched stands in its place as an error.
+    Folders are searched anew in every iteration. A folder that cannot be searched yields an error.
 
     Attributes:
-        roots: files, which count whatever they are called, and folders, which are searched.
+        roots: files, which are taken whatever their name, and folders, which are searched.
     """
 
     roots: tuple[Path, ...]
@@ -47,25 +47,26 @@ class Listing:
         found = (
             photo for root in self.roots for photo in (walk(root) if root.is_dir() else [root])
         )
-        # Nothing comes twice below one root.
+        # One root has no duplicates.
         return found if len(self.roots) == 1 else _without_repetitions(found)
 
 
 def listing_of(arguments: Sequence[str]) -> Listing:
-    """Returns the photographs that a command line names: files, folders and patterns.
+    """Returns the photographs named on a command line.
 
-    Patterns (`*`, `?`, `[..]`, and `**` for any folders) are for whoever quotes them, or has more
-    files than a command line holds.
+    Args:
+        arguments: files, folders and patterns (`*`, `?`, `[..]`, and `**` for any folders). Quoted
+            patterns may match more files than a command line can hold.
 
     Raises:
-        InputError: one of them names nothing.
+        InputError: an argument does not exist, or a pattern matches nothing.
     """
     roots: list[Path] = []
     for argument in arguments:
         if os.path.lexists(argument):
             roots.append(Path(argument))
             continue
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - knows absolute ones
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - takes absolute ones
         if not matches:
             is_pattern = glob.has_magic(argument)
             what = "matches nothing" if is_pattern else "does not exist"
@@ -77,15 +78,14 @@ def listing_of(arguments: Sequence[str]) -> Listing:
 
 
 def listing_of_lines(content: bytes) -> Listing:
-    """Returns the photographs that a list names, one path a line, or each ended by a NUL byte.
-
-    Nothing has to exist: whoever scores the list learns what does not.
+    """Returns the photographs named in a list, without checking that they exist.
 
     Args:
-        content: of the list; NUL bytes are what `find -print0` writes, for names with newlines.
+        content: one path per line, or paths terminated by NUL bytes, as `find -print0` writes
+            them for names with newlines.
 
     Raises:
-        InputError: it names nothing.
+        InputError: the list is empty.
     """
     separator = b"\0" if b"\0" in content else b"\n"
     lines = (line.removesuffix(b"\r") for line in content.split(separator))
@@ -96,7 +96,7 @@ def listing_of_lines(content: bytes) -> Listing:
 
 
 def find_photos(root: Path) -> list[Path]:
-    """Returns the photographs below a folder, sorted by path; a file is returned as it is.
+    """Returns the photographs below a folder, sorted by path; for a file, the file itself.
 
     Raises:
         InputError: there is no such file or folder, or the folder holds no photographs.
@@ -120,9 +120,9 @@ def find_photos(root: Path) -> list[Path]:
 def walk(root: Path) -> Iterator[Path | PhotoError]:
     """Yields the photographs below a folder, sorted by path, and folders that cannot be read.
 
-    Names with one of the known extensions in either case count. Links to folders are followed
-    where they lead out of `root`; what is within is found under its own name. No folder is
-    searched twice, so that links in a circle do no harm.
+    Photos are recognized by their extension, in either case. Links to folders are followed only
+    if they point outside `root`, since folders inside are found under their own names. No folder
+    is searched twice, so circular links are harmless.
     """
     yield from _walk(root, Path(os.path.realpath(root)), set())
 
@@ -148,10 +148,10 @@ def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Pa
 
 
 def _name_of(entry: os.DirEntry[str]) -> str:
-    """Its name; with a slash a folder stands where its files stand in a list sorted by path."""
+    """Returns the entry's name, for folders with a slash, so that names sort as their paths do."""
     try:
         return f"{entry.name}/" if entry.is_dir() else entry.name
-    except OSError:  # a link that leads to itself, or to where nobody may look
+    except OSError:  # a link to itself, or to a folder without read permission
         return entry.name
 
 
@@ -159,7 +159,7 @@ def _without_repetitions(photos: Iterable[Path | PhotoError]) -> Iterator[Path |
     seen = set()
     for photo in photos:
         path = photo.path if isinstance(photo, PhotoError) else photo
-        # A million paths would be heavy; 16 bytes each are not.
+        # A million paths would take much memory; 16 bytes each do not.
         key = blake2b(os.fsencode(path), digest_size=16).digest()
         if key not in seen:
             seen.add(key)

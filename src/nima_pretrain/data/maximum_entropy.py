@@ -1,27 +1,27 @@
-"""Distributions of scores where only means, or means and standard deviations, were published.
+"""Maximum-entropy score distributions from means, or from means and standard deviations.
 
-Of all distributions on the bins that have the given moments, the one of maximum entropy assumes
-least (Jaynes 1957): p_k is proportional to exp(a x_k), or to exp(a x_k + b x_k^2). Its parameters
-minimise the convex dual log(sum_k exp(a x_k + b x_k^2)) - a m_1 - b m_2, here for all photos at
-once by Newton's method. At the ends of what is possible the parameters are infinite; the
-distribution is the one or two bins that are left.
+Of all distributions on the bins with the given moments, the one of maximum entropy assumes least
+(Jaynes 1957): p_k is proportional to exp(a x_k), or to exp(a x_k + b x_k^2). Its parameters
+minimize the convex dual log(sum_k exp(a x_k + b x_k^2)) - a m_1 - b m_2, here for all photos at
+once by Newton's method. At the limits of feasible moments the parameters are infinite, and the
+distribution has only one or two bins.
 """
 
 import numpy as np
 
-# Moments this close to the limits, in bins, are taken as lying on them.
+# Moments this close to the limits, in bins, are treated as equal to them.
 _AT_THE_LIMIT = 1e-7
 _STEPS = 200
 _TOLERANCE = 1e-12
 
 
 def infeasible(means: np.ndarray, spreads: np.ndarray | None, scores: np.ndarray) -> np.ndarray:
-    """Says which rows no distribution on the scores can have, (N,) bool.
+    """Returns True for every row whose moments no distribution on the scores has, (N,) bool.
 
     Args:
-        means: (N,) floats.
-        spreads: (N,) standard deviations, or None.
-        scores: (n,) floats, rising evenly.
+        means: (N,) floats, in points of the scale.
+        spreads: (N,) standard deviations in points of the scale, or None.
+        scores: (n,) floats, evenly spaced, rising.
     """
     x, means, variances = _in_bins(means, spreads, scores)
     wrong = ~((means >= -_AT_THE_LIMIT) & (means <= x[-1] + _AT_THE_LIMIT))
@@ -38,9 +38,9 @@ def maximum_entropy(
     """Returns the distributions of maximum entropy with given moments, (N, n) float64.
 
     Args:
-        means: (N,) floats; none `infeasible`.
-        spreads: (N,) standard deviations in points of the scale, or None where they are not known.
-        scores: (n,) floats, rising evenly.
+        means: (N,) floats, in points of the scale; none `infeasible`.
+        spreads: (N,) standard deviations in points of the scale, or None if they are unknown.
+        scores: (n,) floats, evenly spaced, rising.
     """
     x, means, variances = _in_bins(means, spreads, scores)
     means = np.clip(means, 0, x[-1])
@@ -65,14 +65,14 @@ def maximum_entropy(
 def _in_bins(
     means: np.ndarray, spreads: np.ndarray | None, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Bins 0 .. n - 1, and means and variances in units of them."""
+    """Returns the bins 0 .. n - 1, and means and variances in units of bins."""
     step = (scores[-1] - scores[0]) / (len(scores) - 1)
     variances = None if spreads is None else np.where(spreads < 0, np.nan, (spreads / step) ** 2)
     return np.arange(len(scores), dtype=np.float64), (means - scores[0]) / step, variances
 
 
 def _limits(means: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least variance, all on the two bins beside the mean; the greatest, all on the ends."""
+    """Returns the least variance (two bins beside the mean) and the greatest (first, last bin)."""
     with np.errstate(invalid="ignore"):
         part = means - np.floor(means)
         return part * (1 - part), means * (x[-1] - means)
@@ -90,7 +90,10 @@ def _on_ends(means: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _solve(moments: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    """Newton's method on the dual with halved steps; moments (N, M), powers (n, M)."""
+    """Returns the distributions, (N, n), by Newton's method on the dual with step halving.
+
+    Moments are (N, M), powers (n, M).
+    """
     # Centred and scaled powers keep the two parameters apart.
     centre, size = powers.mean(axis=0), np.ptp(powers, axis=0) / 2
     powers, moments = (powers - centre) / size, (moments - centre) / size
@@ -124,7 +127,7 @@ def _solve(moments: np.ndarray, powers: np.ndarray) -> np.ndarray:
 def _dual(
     parameters: np.ndarray, moments: np.ndarray, powers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The distributions, (N, n), and the value of the dual, (N,)."""
+    """Returns the distributions, (N, n), and the value of the dual, (N,)."""
     exponents = parameters @ powers.T  # (N, n)
     top = exponents.max(axis=1, keepdims=True)
     weights = np.exp(exponents - top)

@@ -1,4 +1,4 @@
-"""Work done ahead by other threads or processes, handed over in order."""
+"""An ordered, lazy map over a pool of threads or processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,10 +12,10 @@ Result = TypeVar("Result")
 def ordered_map(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Yields function(item) in the order of the items, with at most `ahead` of them under way.
+    """Yields function(item) in the order of the items, with at most `ahead` of them pending.
 
-    Unlike `Executor.map` it takes no more items, and keeps no more results, than it needs: items
-    may be endless.
+    Unlike `Executor.map` it consumes items lazily and holds at most `ahead` results: items may be
+    infinite.
     """
     pending: deque[Future[Result]] = deque()
     try:

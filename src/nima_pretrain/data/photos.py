@@ -1,4 +1,4 @@
-"""Photographs decoded: any file that people have, upright and in sRGB, or the reason why not."""
+"""Decoding of photos of all common formats, upright and in sRGB, or the reason of a failure."""
 
 import io
 import stat
@@ -9,60 +9,33 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
+from nima_pretrain.data.orientation import turn_of
 from nima_pretrain.distortions.geometry import Box, Fit, fit_photo
 from nima_pretrain.errors import InputError
 
 MAX_PIXELS = 250_000_000
 
-# What may be decoded; JPEG includes MPO. Pillow knows more, and some of it runs other programs.
+# Formats to decode; JPEG includes MPO. Pillow has more, some of which run external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "HEIF")
 
 # A photo may be decoded at a smaller scale while its short side stays this many times the side
-# of the network's input. What that does to scores: benchmarks/reduced_decoding.py.
+# of the network's input. benchmarks/reduced_decoding.py measures the effect on scores.
 REDUCED_TO = 6
 
-# Photos beyond this are decoded one at a time: on the way they take several times their size.
+# Larger photos are decoded one at a time: decoding takes several times their size in memory.
 _LARGE_PIXELS = 40_000_000
 _one_large_photo = threading.Lock()
 
 
-class _Turn(NamedTuple):
-    """What makes a stored picture upright: exchange x and y, then mirror either."""
-
-    method: Image.Transpose
-    exchanges: bool
-    mirrors_x: bool
-    mirrors_y: bool
-
-    def of_box(self, box: Box, size: tuple[int, int]) -> Box:
-        """Returns where a part of a picture of some (width, height) is after the turn."""
-        left, top, right, bottom = box
-        width, height = size
-        if self.exchanges:
-            left, top, right, bottom, width, height = top, left, bottom, right, height, width
-        if self.mirrors_x:
-            left, right = width - right, width - left
-        if self.mirrors_y:
-            top, bottom = height - bottom, height - top
-        return left, top, right, bottom
-
-
-# By the value of EXIF's Orientation.
-_TURNS = {
-    2: _Turn(Image.Transpose.FLIP_LEFT_RIGHT, False, True, False),
-    3: _Turn(Image.Transpose.ROTATE_180, False, True, True),
-    4: _Turn(Image.Transpose.FLIP_TOP_BOTTOM, False, False, True),
-    5: _Turn(Image.Transpose.TRANSPOSE, True, False, False),
-    6: _Turn(Image.Transpose.ROTATE_270, True, True, False),
-    7: _Turn(Image.Transpose.TRANSVERSE, True, True, True),
-    8: _Turn(Image.Transpose.ROTATE_90, True, False, True),
-}
-
-
 class PhotoError(InputError):
-    """A file that is not a photograph we can decode; `path` and `reason` say which and why."""
+    """An error for a file that cannot be decoded.
+
+    Attributes:
+        path: the file.
+        reason: the cause, without the path.
+    """
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -75,9 +48,9 @@ class Photo(NamedTuple):
 
     Attributes:
         image: sRGB, upright.
-        notes: what to know about how it became so.
-        box: the part of the image that is the photo; None for all. A photo of odd width that is
-            decoded at half its scale ends in the middle of a pixel.
+        notes: remarks on decoding, e.g. an ignored colour profile.
+        box: the part of the image that is the photo, pixels; None for all. A photo of odd width
+            that is decoded at half its scale ends in the middle of a pixel.
     """
 
     image: Image.Image
@@ -86,11 +59,11 @@ class Photo(NamedTuple):
 
     @property
     def pixels(self) -> np.ndarray:
-        """The image as (H, W, 3) uint8, 0 to 255."""
+        """The image as (H, W, 3) uint8 RGB, 0 to 255."""
         return np.asarray(self.image)
 
     def fitted(self, size: int, fit: Fit) -> np.ndarray:
-        """Returns it as a network's (size, size, 3) uint8 input."""
+        """Returns the photo as a network's (size, size, 3) uint8 RGB input, see `fit_photo`."""
         return fit_photo(self.image, size, fit, self.box)
 
 
@@ -104,10 +77,15 @@ def load_photo(path: Path) -> np.ndarray:
 
 
 def load_fitted(path: Path, size: int, fit: Fit) -> np.ndarray:
-    """Returns a photograph as the network's (size, size, 3) uint8 input.
+    """Returns a photograph as the network's (size, size, 3) uint8 RGB input.
 
-    Large photos are decoded at a smaller scale, see `read_photo`. Others are, pixel for pixel,
-    the view called `original` in pretraining.
+    Large photos are decoded at a smaller scale, see `read_photo`. Others equal, pixel for pixel,
+    the view `original` of pretraining.
+
+    Args:
+        path: the file.
+        size: side of the square, pixels.
+        fit: "letterbox" or "squash", see `fit_square`.
 
     Raises:
         PhotoError: the file cannot be decoded.
@@ -118,20 +96,21 @@ def load_fitted(path: Path, size: int, fit: Fit) -> np.ndarray:
 def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS) -> Photo:
     """Returns a photograph in sRGB, turned upright, with notes.
 
-    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16-bit values
-    scaled to 8 bits, transparent parts laid on white; of a moving picture the first frame counts.
+    The EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit values
+    are scaled to 8 bits, transparent parts are laid on white. Of an animation the first frame is
+    used.
 
     Args:
-        path: of the file; its content decides what it is, whatever it is called.
-        size: side of the square, pixels, that the photo is to be brought to. If given, a large
-            photo is decoded at a smaller scale, JPEG by libjpeg itself; see `REDUCED_TO`.
-        max_pixels: no file that claims to hold more is decoded.
+        path: the file; the format is recognized by content, not by name.
+        size: side of the network's input, pixels. If given, a large photo is decoded at a smaller
+            scale, JPEG by libjpeg itself; see `REDUCED_TO`.
+        max_pixels: a file whose header states more pixels is not decoded.
 
     Raises:
         PhotoError: the file cannot be decoded.
     """
     try:
-        # A pipe or a device called x.jpg would keep us waiting.
+        # Reading a pipe or a device named x.jpg would block.
         if not stat.S_ISREG(path.stat().st_mode):
             raise PhotoError(path, "is not a regular file")
         with path.open("rb") as file, _open(file, path) as image:
@@ -142,7 +121,7 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
                     "allowed; raise --max-pixels if it is a photo all the same",
                 )
             smallest = size and size * REDUCED_TO
-            # Only JPEG can do that; the answer says which part of the pixels is the photo.
+            # Only JPEG supports this. The returned box is the part of the pixels that is the photo.
             drafted = image.draft(image.mode, (smallest, smallest)) if smallest else None
             width, height = image.size
             with _one_large_photo if width * height > _LARGE_PIXELS else nullcontext():
@@ -155,7 +134,7 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
         raise PhotoError(path, f"cannot identify image file: {kind}") from None
     except OSError as error:
         raise PhotoError(path, error.strerror or str(error)) from None
-    # Decoders raise whatever their parsers meet in a broken file: there is no narrower class.
+    # Decoders raise many kinds of exceptions on broken files: there is no narrower class.
     except Exception as error:
         raise PhotoError(path, str(error) or type(error).__name__) from None
 
@@ -169,7 +148,7 @@ def _open(file: BinaryIO, path: Path) -> Image.Image:
             path, "HEIC needs the package pillow-heif: pip install 'nima-pretrain[heic]'"
         )
     Image.init()
-    # Pillow's guard is one number for the whole process, ours comes with every call.
+    # Pillow's limit is one number for the whole process; `max_pixels` is an argument instead.
     Image.MAX_IMAGE_PIXELS = None
     return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
 
@@ -192,10 +171,10 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | No
     profile = image.info.get("icc_profile")
     if image.mode == "CMYK" and not profile:
         notes.append("CMYK without a colour profile")
-    turn = _turn_of(image, notes)
+    turn = turn_of(image, notes)
     image = _with_channels(_to_eight_bits(image, path))
     box = box or (0, 0, *image.size)
-    # Means of squares of 4, 16, .. pixels.
+    # Downscales by means of squares of 4, 16, .. pixels.
     times = min(image.size) // smallest if smallest else 1
     if times > 1:
         factor = 2 ** (times.bit_length() - 1)
@@ -218,15 +197,6 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | No
     return Photo(image, tuple(notes), None if is_whole else box)
 
 
-def _turn_of(image: Image.Image, notes: list[str]) -> _Turn | None:
-    try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    # Whatever is wrong with EXIF data, the pixels are there.
-    except Exception:
-        notes.append("EXIF data cannot be read: not turned")
-        return None
-
-
 def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "F":
         raise PhotoError(path, "floating-point pixels have no agreed range; save it as 8 or 16 bit")
@@ -239,7 +209,7 @@ def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _with_channels(image: Image.Image) -> Image.Image:
-    """Palettes, bits and rarer colour spaces as RGB or RGBA; the others as they are."""
+    """Returns palette, 1-bit and rarer colour modes as RGB or RGBA; other images unchanged."""
     if image.has_transparency_data:
         return image if image.mode == "RGBA" else image.convert("RGBA")
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")

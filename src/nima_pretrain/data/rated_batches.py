@@ -1,4 +1,4 @@
-"""The batches that fine-tuning reads: photos as the network takes them, with their ratings."""
+"""The batches of fine-tuning: photos in the network's format, with their ratings."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,12 @@ from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.distortions.geometry import Fit
 
-# Decoded photos are kept from one epoch to the next while they fit into this much memory.
+# Decoded photos are cached across epochs if all of them fit into this much memory.
 _CACHE_BYTES = 2 * 2**30
 
 
 class _Item(NamedTuple):
-    """One photo of an epoch: its row, whether it is mirrored, and where its window begins."""
+    """One photo of an epoch: its row, a mirroring flag, and the top-left corner of its window."""
 
     row: int
     flipped: bool
@@ -27,7 +27,7 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True)
 class RatedBatches:
-    """Pairs of photos (B, S, S, 3) uint8 and targets (B, T) float32, without end.
+    """An infinite iterable of photos (B, S, S, 3) uint8 RGB and targets (B, T) float32.
 
     Attributes:
         paths: N photos.
@@ -35,12 +35,12 @@ class RatedBatches:
         size: side of the network's input, pixels.
         fit: "letterbox" or "squash".
         batch_size: B; the last batch of an epoch may be smaller.
-        seed: of order and flips; both depend on the epoch.
+        seed: seed of order, flips and crops; all depend on the epoch, too.
         flip: whether half of the photos are mirrored, chosen anew every epoch.
         vary: False for validation: same order, no flips, no crops.
-        crop_from: size that the photos are brought to before a window of `size`, anywhere in them
-            and elsewhere in every epoch, is cut out; None for no crop.
-        first: how many batches to leave out at the beginning, since they were trained on before.
+        crop_from: side, in pixels, to which photos are resized before a random window of `size`
+            is cut, anew in every epoch; None for no crop.
+        first: number of batches to skip at the beginning, when training resumes.
     """
 
     paths: Sequence[Path]

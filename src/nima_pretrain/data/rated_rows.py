@@ -1,4 +1,4 @@
-"""Entries of a ratings file: those that can be used, and what is wrong with the others."""
+"""Entries of a ratings file: usable ones as distributions, the others as problems."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,13 @@ NO_DISTRIBUTION = (
 
 
 class Problem(NamedTuple):
-    """An entry that cannot be used: where it stands, whose it is, and why."""
+    """An unusable entry.
+
+    Attributes:
+        place: its line or number in the file.
+        image_id: the image that it rates.
+        reason: the cause.
+    """
 
     place: str
     image_id: str
@@ -26,17 +32,17 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class RatedRows:
-    """The usable entries of a ratings file, before anybody has looked for the images.
+    """The usable entries of a ratings file, before the images are searched.
 
     Attributes:
         ids: N names of images.
         distributions: (N, n) float64, rows sum to 1.
         scale: the scores of the bins.
         parts: "training", "validation", "test" or "" for each; empty without a split.
-        categories: what each shows, "" where it is not said; empty without any.
+        categories: the category of each, "" if unknown; empty without any.
         of_votes: see `Ratings`.
-        problems: of the entries left out.
-        may_miss_images: whether images are known to be gone, as some of AVA's are.
+        problems: the unusable entries.
+        may_miss_images: whether missing images are allowed, since some of AVA's are unavailable.
     """
 
     ids: list[str]
@@ -51,16 +57,16 @@ class RatedRows:
 
 @dataclass(frozen=True)
 class TableEntries:
-    """The entries of a table of texts, before usable ones and others are told apart.
+    """The entries of a text table, before unusable ones are sorted out.
 
     Attributes:
-        file: where they come from.
-        table: the N rows of texts, indexed by line number.
+        file: the source file.
+        table: the N rows as text, indexed by line number.
         ids: N names of images.
         parts: see `RatedRows`.
         categories: see `RatedRows`.
-        wrong: which rows are known to be wrong, (N,) bool, by reason; a reason has braces for what
-            was received.
+        wrong: masks of unusable rows, (N,) bool, by reason; "{}" in a reason is replaced by the
+            row's text.
     """
 
     file: Path
@@ -73,7 +79,12 @@ class TableEntries:
     def with_counts(
         self, counts: np.ndarray, scale: ScoreScale, may_miss_images: bool = False
     ) -> RatedRows:
-        """Returns the rows of counts or probabilities, (N, n).
+        """Returns the usable rows of counts or probabilities.
+
+        Args:
+            counts: (N, n) floats; NaN for a cell that is no number.
+            scale: the scores of the n bins.
+            may_miss_images: see `RatedRows`.
 
         Raises:
             InputError: there are no entries.
@@ -94,7 +105,12 @@ class TableEntries:
     def with_means(
         self, means: np.ndarray, spreads: np.ndarray | None, scale: ScoreScale
     ) -> RatedRows:
-        """Returns the rows of means, (N,), and standard deviations of the votes, (N,) or None.
+        """Returns the usable rows, with distributions of maximum entropy.
+
+        Args:
+            means: (N,) floats, in points of the scale.
+            spreads: (N,) standard deviations of the votes, in points, or None.
+            scale: the scores of the bins.
 
         Raises:
             InputError: there are no entries.
@@ -120,7 +136,7 @@ class TableEntries:
         return parts, categories
 
     def _sort_out(self, more: dict[str, np.ndarray]) -> tuple[np.ndarray, list[Problem]]:
-        """Rows that are fine, and what is wrong with each of the others: the first reason."""
+        """Returns the usable rows, and the first problem of each of the others."""
         if not len(self.ids):
             raise InputError(f"Expected at least one rating in {self.file}, received none.")
         fine = np.ones(len(self.ids), bool)

@@ -1,4 +1,4 @@
-"""Ratings files and the images that they rate."""
+"""Loading of ratings files, and the search for the rated images."""
 
 import logging
 import os
@@ -8,26 +8,27 @@ from pathlib import Path
 
 from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.rating_formats import read_rows
-from nima_pretrain.data.ratings import Ratings, ScoreScale
+from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
+from nima_pretrain.data.split import read_file_list
 from nima_pretrain.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 
 def load_ratings(file: Path, images: Path, scale: ScoreScale | None = None) -> Ratings:
-    """Reads ratings in any of the formats, and finds their images.
+    """Returns the ratings of a file of any supported format, with the paths of the images.
 
     An image is found below `images` by its id: with or without extension, in either case, and by
-    the file's name alone where that says enough. AVA's images that are gone are named in the log
-    and left out; in other formats they are an error.
+    the file name alone if that is unique. Missing images of AVA are logged and left out; in other
+    formats they are an error.
 
     Args:
         file: see `read_rows`.
         images: folder of the images.
-        scale: of the scores, where the file does not say it.
+        scale: the score scale, if the file does not state it.
 
     Raises:
-        InputError: an entry cannot be used, or its image is not there.
+        InputError: an entry cannot be used, or its image is missing, ambiguous or rated twice.
     """
     rows = read_rows(file, scale)
     if rows.problems:
@@ -69,13 +70,50 @@ def load_ratings(file: Path, images: Path, scale: ScoreScale | None = None) -> R
     )
 
 
+def as_ratings(
+    ratings: Path | str | Ratings,
+    images: Path | str | None = None,
+    scale: ScoreScale | str | None = None,
+) -> Ratings:
+    """Returns given ratings unchanged, or loads those of a file.
+
+    Args:
+        ratings: `Ratings`, or a file; see `load_ratings`.
+        images: folder of the images, for a file.
+        scale: the score scale, if a file does not state it; see `ratings.parse_scale` for text.
+
+    Raises:
+        InputError: see `load_ratings`; or a file is given without images.
+    """
+    if isinstance(ratings, Ratings):
+        return ratings
+    if images is None:
+        raise InputError(f"Expected the folder of the images that {ratings} rates: images=FOLDER.")
+    scale = parse_scale(scale) if isinstance(scale, str) else scale
+    return load_ratings(Path(ratings), Path(images), scale)
+
+
+def listed_in(ratings: Ratings, file: Path | str) -> Ratings:
+    """Returns the ratings of the photos in a file list.
+
+    Raises:
+        InputError: the file cannot be read, or names none of the photos.
+    """
+    file = Path(file)
+    return listed(ratings, read_file_list(file), file)
+
+
 def repeated_ids(ids: Sequence[str]) -> list[str]:
-    """Returns the ids that stand more than once."""
+    """Returns the duplicates among ids."""
     return [image_id for image_id, times in Counter(ids).items() if times > 1]
 
 
 def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
-    """Returns the path of each image; None where there is none, a reason where there are several.
+    """Returns the path of each image; None if it is missing, a message if it is ambiguous.
+
+    Args:
+        ids: names of images; see `load_ratings`.
+        images: folder of the images.
 
     Raises:
         InputError: there is no such folder.

@@ -1,7 +1,7 @@
 """The formats of ratings files: AVA.txt, TID2013's MOS, idealo's JSON, CSV.
 
-Every format is read into the same rows; it is recognised by what a file holds, not by its name.
-Entries that cannot be used are kept as problems: training refuses them, `check-data` lists them.
+Every format is read into the same rows. The format is recognized by content, not by file name.
+Unusable entries are kept as problems: training refuses them, `check-data` lists them.
 """
 
 import io
@@ -30,7 +30,7 @@ _AVA_COLUMNS = 15  # index, image id, ten counts, two tags, challenge
 _AVA_SCALE = ScoreScale(10)
 _TID_SCALE = ScoreScale(10, 0.0, 9.0)
 
-# What people call the columns of a CSV.
+# Accepted names of the columns of a CSV.
 _COLUMNS = {
     "path": ("path", "image_id", "image", "name", "file", "filename"),
     "mean": ("mean", "mos"),
@@ -46,14 +46,14 @@ _PART_NAMES = {
 
 
 def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
-    """Reads the entries of a ratings file in any of the formats.
+    """Returns the entries of a ratings file of any supported format.
 
     Args:
         file: AVA.txt, TID2013's `mos_with_names.txt`, idealo's JSON, or CSV.
-        scale: of the scores: needed for means in CSV, which do not say it.
+        scale: the score scale; required for means in CSV, which do not state it.
 
     Raises:
-        InputError: the file is of none of the formats, or none of its entries can be used.
+        InputError: the file has none of the formats, has no entries, or has another scale.
     """
     text = re.sub(r"\r\n?", "\n", read_text(file, "ratings file"))
     first = next((line for line in text.split("\n") if line.strip()), "")
@@ -194,7 +194,7 @@ def _wrong_with_label(label: Any, bins: int) -> str | None:
 
 
 def _whitespace_table(text: str, columns: int, file: Path) -> pd.DataFrame:
-    """All cells as text, indexed by line numbers; too few cells in a line are empty ones."""
+    """Returns all cells as text, indexed by line number; missing cells of a line are empty."""
     try:
         table = pd.read_csv(
             io.StringIO(text),
@@ -217,7 +217,7 @@ def _whitespace_table(text: str, columns: int, file: Path) -> pd.DataFrame:
 
 
 def _numbers(table: pd.DataFrame) -> np.ndarray:
-    """Cells as float64; NaN where a cell is no finite number."""
+    """Returns the cells as float64; NaN for a cell that is no finite number."""
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
 

@@ -1,4 +1,4 @@
-"""Human ratings: which photo got which distribution of scores, whatever file it comes from."""
+"""Human ratings: photos with their score distributions, independent of the file format."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -17,9 +17,9 @@ _BINS_OF_OTHER_SCALES = 10
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """The scores that raters could give: `bins` of them, evenly from `low` to `high`.
+    """The possible scores: `bins` of them, evenly spaced from `low` to `high`.
 
-    Without bounds the bins are 1, 2, .. n, as on AVA (ten) and OASIS (seven).
+    Without bounds the scores are 1, 2, .. n, as on AVA (ten) and OASIS (seven).
     """
 
     bins: int
@@ -34,16 +34,16 @@ class ScoreScale:
 
     @property
     def threshold(self) -> float:
-        """The score above which a photo counts as good.
+        """The mean score above which a photo counts as good, in points.
 
-        It is 5 on AVA's ten bins, by custom of its papers, and the middle of any other scale.
+        It is 5 on AVA's ten bins, as in the literature, and the middle of any other scale.
         """
         if (self.bins, self.scores[0], self.scores[-1]) == (10, 1.0, 10.0):
             return 5.0
         return float(self.scores.mean())
 
     def is_same(self, other: "ScoreScale") -> bool:
-        """Whether both have the same scores, however they were written down."""
+        """Returns True if both have the same scores, even if their fields differ."""
         return self.scores.tolist() == other.scores.tolist()
 
     def __str__(self) -> str:
@@ -51,12 +51,12 @@ class ScoreScale:
 
 
 def parse_scale(text: str) -> ScoreScale:
-    """Returns the scale that LOW:HIGH or LOW:HIGH:BINS describes, e.g. 1:5 or 0:100:11.
+    """Returns the scale of a text LOW:HIGH or LOW:HIGH:BINS, e.g. 1:5 or 0:100:11.
 
-    Without BINS a range of 3 to 20 whole scores has a bin for each, any other ten bins.
+    Without BINS a range of 3 to 20 integer scores has one bin per score, any other ten bins.
 
     Raises:
-        InputError: it is no such text.
+        InputError: the text has another form, or the range is empty.
     """
     parts = text.split(":")
     try:
@@ -77,17 +77,17 @@ def parse_scale(text: str) -> ScoreScale:
 
 @dataclass(frozen=True)
 class Ratings:
-    """Photos with the distributions of their scores.
+    """Photos with their score distributions.
 
     Attributes:
-        paths: N files; they exist.
+        paths: N existing files.
         distributions: (N, n) float64, rows sum to 1.
         scale: the scores of the n bins.
-        ids: what the ratings call the photos; empty for the names of the files.
-        parts: "training", "validation" or "test" for each, where the ratings say so; else empty.
-        of_votes: whether the distributions are of votes; else they are the least committal ones
-            with the given means and spreads.
-        categories: what each photo shows, "" where the ratings do not say it; empty without any.
+        ids: names of the photos in the ratings; empty for the file names.
+        parts: "training", "validation" or "test" for each, if the ratings fix a split; else empty.
+        of_votes: True for distributions of votes; False for those of maximum entropy with the
+            published means and standard deviations.
+        categories: the category of each photo, "" if unknown; empty without any.
     """
 
     paths: tuple[Path, ...]
@@ -103,17 +103,17 @@ class Ratings:
 
     @property
     def mean_scores(self) -> np.ndarray:
-        """The expected score of every photo, (N,) float64."""
+        """The expected score of every photo, (N,) float64, in points of the scale."""
         return self.distributions.astype(np.float64) @ self.scale.scores
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """One name for each photo."""
+        """The name of each photo: its id, or its file name."""
         return self.ids or tuple(path.name for path in self.paths)
 
     @property
     def digest(self) -> str:
-        """A sha256 of names, distributions and scale, whatever their order: it names the split."""
+        """The sha256 of names, distributions and scale, independent of order; it names a split."""
         lines = [
             f"{name} " + " ".join(f"{share:.6f}" for share in row)
             for name, row in zip(self.names, self.distributions.tolist(), strict=True)
@@ -122,7 +122,7 @@ class Ratings:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def rows(self, rows: Sequence[int]) -> "Ratings":
-        """Returns the ratings of some rows, in their order."""
+        """Returns the ratings of some rows, in the given order."""
         return Ratings(
             tuple(self.paths[row] for row in rows),
             self.distributions[list(rows)],
@@ -139,40 +139,50 @@ class Ratings:
         return self.rows([row for row, path in enumerate(self.paths) if path in wanted])
 
     def called(self, names: Collection[str]) -> "Ratings":
-        """Returns the ratings of the photos of some names, in the order of this table."""
+        """Returns the ratings of the photos with some names, in the order of this table."""
         wanted = set(names)
         return self.rows([row for row, name in enumerate(self.names) if name in wanted])
 
     def part(self, part: str) -> "Ratings":
-        """Returns the ratings that are for "training", "validation" or "test"."""
+        """Returns the ratings of one part: "training", "validation" or "test"."""
         assert part in PARTS
         rows = [row for row, of_row in enumerate(self.parts) if of_row == part]
         return self.rows(rows).without_parts()
 
     def without_parts(self) -> "Ratings":
-        """Returns the same ratings, to be divided in another way."""
+        """Returns the same ratings without their fixed split."""
         return replace(self, parts=())
 
     def split(self, fraction: float, seed: int) -> tuple["Ratings", "Ratings"]:
-        """Returns a larger part and a fraction held out, the same for the same seed."""
+        """Returns the kept and the held-out ratings, the same for the same seed.
+
+        Args:
+            fraction: held-out fraction, 0 to 1.
+            seed: seed of the split.
+        """
         kept, held_out = split_names(self.names, (1 - fraction, fraction), seed)
         return self.called(kept), self.called(held_out)
 
     def share(self, share: float, seed: int) -> "Ratings":
-        """Returns a fixed part of the photos: a smaller share is within each larger one.
+        """Returns a subset of the ratings; smaller shares are subsets of larger ones.
 
         Args:
-            share: above 0, at most 1; at least one photo is kept.
-            seed: of the choice.
+            share: fraction, above 0, at most 1; at least one photo is kept.
+            seed: seed of the choice.
         """
         ordered, _ = split_names(self.names, (1, 0), seed)
         return self.called(ordered[: max(1, round(share * len(ordered)))])
 
 
 def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
-    """Returns the ratings of the photos that a list names, by their id, with or without extension.
+    """Returns the ratings of the photos in a list, by id, with or without extension.
 
-    A list may name photos that have no rating here, as AVA's lists name images that are gone.
+    A list may contain photos without a rating, as AVA's lists contain unavailable images.
+
+    Args:
+        ratings: the ratings.
+        names: ids of photos.
+        source: file of the list, for the error.
 
     Raises:
         InputError: the list names none of the photos.

@@ -1,7 +1,7 @@
-"""The embedded default: photographs that installed packages carry, and ratings made up for them.
+"""The sample data: photos bundled with installed packages, and synthetic ratings for them.
 
-The ratings come from distortion levels, not from people. They are called synthetic wherever they
-appear: they show that the road works, and nothing about anybody's taste.
+The ratings come from distortion levels, not from people, and are always labelled synthetic. They
+prove that the pipeline works, and nothing about human preferences.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,10 @@ _SPREAD = 1.4
 
 
 def embedded_photos() -> list[Path]:
-    """Returns the paths of seven colour photographs inside installed packages.
+    """Returns the paths of seven colour photographs bundled with installed packages.
 
     Raises:
-        InputError: a package no longer carries one of them.
+        InputError: a package no longer contains one of them.
     """
     paths = [
         Path(str(files(package) / name)) for package, names in _PHOTOS.items() for name in names
@@ -56,19 +56,22 @@ def embedded_photos() -> list[Path]:
 
 
 def lossless_photos() -> list[Path]:
-    """Returns those of `embedded_photos` that every decoder turns into the same pixels.
+    """Returns the PNGs of `embedded_photos`, which all decoders decode to the same pixels.
 
     Raises:
-        InputError: a package no longer carries one of them.
+        InputError: a package no longer contains one of them.
     """
     return [path for path in embedded_photos() if path.suffix == ".png"]
 
 
 def write_embedded_quarters(folder: Path) -> Path:
-    """Cuts every embedded photograph into its four quarters, as PNG, and returns the folder.
+    """Writes the four quarters of every embedded photograph as PNG, and returns the folder.
 
-    Seven photographs are too few to hold any out. Quarters share no pixels, so that those held
-    out are new to the network; but the scene, the camera and the light are not.
+    Seven photographs are too few for a held-out set. Quarters share no pixels, so held-out ones
+    are new to the network; but their scene, camera and light are not.
+
+    Raises:
+        InputError: see `embedded_photos`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in embedded_photos():
@@ -89,19 +92,23 @@ def write_synthetic_ratings(
     views_per_photo: int = 40,
     seed: int = 0,
 ) -> None:
-    """Writes distorted views and ratings that fall with the distortion level, as idealo's JSON.
+    """Writes distorted views, and synthetic ratings for them as idealo's JSON.
 
-    An original gets a mean of about 8 on a scale of 1 to 10; the strongest level takes 5 points
-    off, the others in proportion. Votes spread around the mean as a bell of 1.4 points.
+    An original has a mean of about 8 on a scale of 1 to 10. The strongest level lowers it by 5
+    points, the others proportionally. Votes are normally distributed with a standard deviation of
+    1.4 points.
 
     Args:
-        photos: what the views are made of.
-        bank: says which views there are.
-        file: the ratings.
-        images: folder of the views, as PNG.
+        photos: source photos of the views.
+        bank: the bank that renders the views.
+        file: output file of the ratings.
+        images: output folder of the views, as PNG.
         size: side of a view, pixels.
-        views_per_photo: how many views of each photo are rated, `original` among them.
-        seed: of the choice and of the random distortions.
+        views_per_photo: number of rated views per photo, `original` included.
+        seed: seed of the choice and of the random distortions.
+
+    Raises:
+        PhotoError: a photo cannot be decoded.
     """
     images.mkdir(parents=True, exist_ok=True)
     strengths = _strengths(bank)
@@ -120,7 +127,7 @@ def write_synthetic_ratings(
 
 
 def _strengths(bank: DistortionBank) -> np.ndarray:
-    """How far every view is from its reference, 0 to 1, as levels count it."""
+    """Returns the relative level of every view, 0 for a reference to 1 for the strongest level."""
     strengths = np.zeros(bank.num_views)
     for series in bank.series:
         strengths[list(series.views)] = np.arange(1, len(series.views) + 1) / len(series.views)

@@ -1,8 +1,8 @@
-"""A check of many photographs: which can be read, and what names their content."""
+"""A check of many photographs: readable files with their digests, and unreadable ones."""
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,14 @@ import pandas as pd
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.files import replacing
+from nima_pretrain.progress import counting
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a check of files found.
+    """The result of a check of files.
 
     Attributes:
         digests: sha256 of every readable file, in the order of the files.
@@ -33,24 +34,22 @@ class Scan:
         return list(self.digests)
 
     def digest_of(self, paths: Iterable[Path]) -> str:
-        """Returns one sha256 for some of the readable files, whatever their names and order."""
+        """Returns one sha256 of some readable files' content, independent of names and order."""
         digests = sorted(self.digests[path] for path in paths)
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def scan_photos(paths: Sequence[Path], on_progress: Callable[[int], None] | None = None) -> Scan:
-    """Decodes every file once and returns which of them can be read.
+def scan_photos(paths: Sequence[Path]) -> Scan:
+    """Returns the readable and the unreadable files, after decoding each file once.
 
-    What a reader should know of single photos, e.g. that one's colour profile is broken, is
-    logged.
+    Remarks on single photos, e.g. a broken colour profile, are logged.
 
     Args:
         paths: the files.
-        on_progress: called with the number of files checked so far.
     """
     digests: dict[Path, str] = {}
     unreadable = []
-    with ThreadPoolExecutor() as executor:
+    with ThreadPoolExecutor() as executor, counting("checking photos", len(paths)) as show:
         checks = ordered_map(executor, _check, paths, ahead=64)
         for count, (path, result) in enumerate(zip(paths, checks, strict=True), start=1):
             if isinstance(result, PhotoError):
@@ -58,13 +57,12 @@ def scan_photos(paths: Sequence[Path], on_progress: Callable[[int], None] | None
                 unreadable.append(result)
             else:
                 digests[path] = result
-            if on_progress:
-                on_progress(count)
+            show(count)
     return Scan(digests, unreadable)
 
 
 def write_unreadable(file: Path, unreadable: Sequence[PhotoError]) -> None:
-    """Writes the list of unreadable files, path and reason, as CSV; also when it is empty."""
+    """Writes the unreadable files as CSV `path,reason`, even if there are none."""
     table = pd.DataFrame(
         [(str(error.path), error.reason) for error in unreadable], columns=["path", "reason"]
     )

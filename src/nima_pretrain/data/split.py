@@ -1,8 +1,8 @@
-"""Which photos a network learns from, which it is chosen by, and which it never sees."""
+"""The split of photos into training, validation and test."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ PARTS = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class PhotoSplit:
-    """Names of photos, relative to a folder, by what they are for."""
+    """The photos of training, validation and test, relative to the folder `root`."""
 
     root: Path
     training: tuple[str, ...]
@@ -30,7 +30,7 @@ class PhotoSplit:
 
 
 class SplitFiles(NamedTuple):
-    """Text files that name the photos, one path relative to the folder a line."""
+    """File lists of the parts, one path relative to the photo folder per line."""
 
     training: Path
     validation: Path
@@ -40,7 +40,7 @@ class SplitFiles(NamedTuple):
         """Returns the names of training, validation and test.
 
         Raises:
-            InputError: a file cannot be read, names nothing, or a photo is named twice.
+            InputError: a file cannot be read or is empty, or a photo is listed twice.
         """
         groups = tuple(tuple(read_file_list(file)) if file else () for file in self)
         repeated = [name for name, times in Counter(chain(*groups)).items() if times > 1]
@@ -52,14 +52,29 @@ class SplitFiles(NamedTuple):
         return groups
 
 
+def lists_of(
+    training: Path | str | None, validation: Path | str | None, test: Path | str | None = None
+) -> SplitFiles | None:
+    """Returns the file lists of a fixed split; None without any.
+
+    Raises:
+        InputError: one of training and validation is missing.
+    """
+    if training is None and validation is None and test is None:
+        return None
+    if training is None or validation is None:
+        raise InputError("Expected --training-list and --validation-list together.")
+    return SplitFiles(Path(training), Path(validation), Path(test) if test else None)
+
+
 @dataclass(frozen=True)
 class Photos:
-    """Photos below a folder, before anybody has looked into the files.
+    """Photos below a folder, not decoded yet.
 
     Attributes:
         root: the folder.
-        names: of all photos, relative to it.
-        listed: the names of training, validation and test, where files fix the split.
+        names: all photos, relative to it.
+        listed: the names of training, validation and test, if file lists fix the split.
     """
 
     root: Path
@@ -68,7 +83,7 @@ class Photos:
 
 
 def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
-    """Returns the photos below a folder, or those that file lists name.
+    """Returns the photos below a folder, or those of file lists.
 
     Raises:
         InputError: there is no such folder, it holds no photos, or listed ones do not exist.
@@ -88,28 +103,23 @@ def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
 
 
 def split_photos(
-    photos: Photos,
-    unreadable_file: Path,
-    proportions: Sequence[float],
-    seed: int,
-    on_progress: Callable[[int], None] | None = None,
+    photos: Photos, unreadable_file: Path, proportions: Sequence[float], seed: int
 ) -> tuple[PhotoSplit, Scan]:
-    """Checks and splits photos.
+    """Returns the split of the readable photos, and the result of checking all of them.
 
-    The unreadable ones are written to a file and take part in nothing.
+    Unreadable photos are left out and written to a file.
 
     Args:
         photos: from `list_photos`.
-        unreadable_file: CSV, see `photos.write_unreadable`.
-        proportions: of training, validation and test, where no file lists fix the split.
-        seed: of the split.
-        on_progress: called with the number of photos checked so far.
+        unreadable_file: CSV, see `scanning.write_unreadable`.
+        proportions: of training, validation and test, unless file lists fix the split.
+        seed: seed of the split.
 
     Raises:
         InputError: no photo is readable, or too few are for training and validation.
     """
     paths = [photos.root / name for name in photos.names]
-    scan = scan_photos(paths, on_progress)
+    scan = scan_photos(paths)
     write_unreadable(unreadable_file, scan.unreadable)
     readable = [path.relative_to(photos.root).as_posix() for path in scan.readable]
     if not readable:
@@ -132,7 +142,7 @@ def split_photos(
 
 
 def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
-    """Writes which photos a run uses, and for what, as CSV: `photo,part,sha256`."""
+    """Writes the photos of a run as CSV: `photo,part,sha256`."""
     rows = [
         (name, part, scan.digests[split.root / name])
         for part in PARTS
@@ -143,7 +153,7 @@ def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
 
 
 def read_photo_list(file: Path) -> pd.DataFrame:
-    """Returns what `write_photo_list` wrote.
+    """Returns the table written by `write_photo_list`.
 
     Raises:
         InputError: the file cannot be read.
@@ -154,21 +164,18 @@ def read_photo_list(file: Path) -> pd.DataFrame:
         raise InputError(f"Cannot read the list of photos {file}: {error}.") from None
 
 
-def find_again(
-    file: Path, folder: Path, on_progress: Callable[[int], None] | None = None
-) -> tuple[PhotoSplit, Scan]:
-    """Returns the photos of a run that goes on, every one as it was.
+def find_again(file: Path, folder: Path) -> tuple[PhotoSplit, Scan]:
+    """Returns the split of a resumed run, after checking that its photos are unchanged.
 
     Args:
         file: from `write_photo_list`.
-        folder: where the photos are.
-        on_progress: called with the number of photos checked so far.
+        folder: folder of the photos.
 
     Raises:
-        InputError: a photo has vanished, has changed or cannot be read any more.
+        InputError: a photo is missing, has changed or cannot be read any more.
     """
     table = read_photo_list(file)
-    scan = scan_photos([folder / name for name in table["photo"]], on_progress)
+    scan = scan_photos([folder / name for name in table["photo"]])
     changed = [
         name
         for name, sha256 in zip(table["photo"], table["sha256"], strict=True)
@@ -186,11 +193,10 @@ def find_again(
 def split_names(
     names: Sequence[str], proportions: Sequence[float], seed: int
 ) -> tuple[list[str], ...]:
-    """Returns the names in as many groups as there are proportions, the same for the same seed.
+    """Returns the names in one group per proportion, the same for the same seed.
 
-    Names are ordered by a hash of seed and name, so that the split depends on neither the order
-    of the files nor the folder they lie in. A group with a positive proportion gets at least one
-    name where there are enough of them.
+    Names are ordered by a hash of seed and name, so the split is independent of the files' order
+    and folder. A group with a positive proportion gets at least one name if there are enough.
     """
     ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     shares = np.cumsum(proportions) / np.sum(proportions)
@@ -203,10 +209,10 @@ def split_names(
 
 
 def read_file_list(file: Path) -> list[str]:
-    """Returns the lines of a text file that names photos, one relative path a line.
+    """Returns the lines of a file list, one relative path per line.
 
     Raises:
-        InputError: the file cannot be read or names nothing.
+        InputError: the file cannot be read or is empty.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -1,4 +1,4 @@
-"""The batches that pretext training reads: photos in all their views, rendered by processes."""
+"""The batches of pretext training: all views of photos, rendered by worker processes."""
 
 import hashlib
 import os
@@ -22,12 +22,12 @@ from nima_pretrain.distortions.geometry import Fit
 from nima_pretrain.distortions.technical import use_one_thread
 from nima_pretrain.errors import InputError
 
-# What TensorFlow needs to take an array as it is, instead of copying it.
+# The alignment with which TensorFlow uses an array without copying it.
 _ALIGNMENT_BYTES = 64
 
 
 class Job(NamedTuple):
-    """One photo to render: everything that its pixels depend on."""
+    """One photo to render, with everything that its views depend on."""
 
     path: Path
     views: Views
@@ -47,21 +47,21 @@ def render_job(job: Job) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ViewBatches:
-    """Batches of photos in all their views, (B, V, S, S, 3) uint8, without end.
+    """An infinite iterable of batches of all views, (B, V, S, S, 3) uint8 RGB, 0 to 255.
 
     Attributes:
         root: folder that the names are relative to.
-        names: the photos. A photo's views depend on its name, the seed and the epoch, and on
-            nothing else.
-        views: which, in which order.
-        size: side of a view in pixels.
+        names: the photos. The randomness of a photo's views depends only on its name, the seed
+            and the epoch.
+        views: the views and their order.
+        size: side of a view, pixels.
         fit: "letterbox" or "squash".
         photos_per_batch: B; the last batch of an epoch may be smaller.
-        seed: of order and pixels.
-        vary: whether order and random distortions change from epoch to epoch, as training wants
-            it. Validation does not: its losses are to be compared.
+        seed: seed of order and random distortions.
+        vary: whether order and random distortions change every epoch: True for training; False
+            for validation, whose losses must be comparable.
         num_workers: processes that render ahead; None for half the cores, 0 for none.
-        first: how many batches to leave out at the beginning, since they were trained on before.
+        first: number of batches to skip at the beginning, when training resumes.
     """
 
     root: Path
@@ -84,7 +84,7 @@ class ViewBatches:
         if workers is None:
             workers = max(1, (os.cpu_count() or 1) // 2)
         executor: Executor = _renderers(workers) if workers else _Inline()
-        # One batch being rendered while one is trained on, and no worker ever idle.
+        # The next batch is rendered during a training step, and no worker is ever idle.
         ahead = self.photos_per_batch + workers
         try:
             views = ordered_map(executor, render_job, self._jobs(), ahead)
@@ -96,8 +96,8 @@ class ViewBatches:
                 "Use fewer of them: --set num_workers=1, or 0."
             ) from None
         finally:
-            # Waited for: Python may end at any time after this, and it stumbles over a pool that
-            # is still being closed.
+            # Waits for the workers: Python may exit right after this, and fails if a pool is still
+            # being closed.
             executor.shutdown(cancel_futures=True)
 
     def _jobs(self) -> Iterator[Job]:
@@ -108,7 +108,7 @@ class ViewBatches:
                 yield Job(self.root / name, self.views, self.size, self.fit, seed)
 
     def _names_of(self, batch: int) -> list[str]:
-        """The photos of a batch, counted from the beginning of training."""
+        """Returns the photos of a batch, counted from the beginning of training."""
         epoch, place = divmod(batch, self.batches_per_epoch)
         start = place * self.photos_per_batch
         indices: Sequence[int] | np.ndarray = range(len(self.names))
@@ -117,7 +117,7 @@ class ViewBatches:
         return [self.names[index] for index in indices[start : start + self.photos_per_batch]]
 
     def _gather(self, views: Iterator[np.ndarray], num_photos: int) -> np.ndarray:
-        """Puts photos into one array as they come; none is held twice for longer than that."""
+        """Returns one array of a batch, filled photo by photo, so that memory is not doubled."""
         shape = (num_photos, self.views.num_views, self.size, self.size, 3)
         batch = _empty_aligned(shape)
         for row in range(num_photos):
@@ -126,7 +126,7 @@ class ViewBatches:
 
 
 def _number_of(name: str) -> int:
-    """A number for a photo that stays the same whatever other photos there are."""
+    """Returns a number for a photo that is independent of all other photos."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
 
 
@@ -138,20 +138,20 @@ def _empty_aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _renderers(workers: int) -> ProcessPoolExecutor:
-    # Forking a process that runs TensorFlow's threads may deadlock; spawned ones import only what
-    # rendering needs.
+    # Forking a process with TensorFlow's threads may deadlock; spawned processes import only the
+    # modules for rendering.
     return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
 
 
 def _start_worker() -> None:
-    # Ctrl-C is for the process that trains; it ends its workers.
+    # The training process handles Ctrl-C and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     use_one_thread()
 
 
 def _end_with_parent() -> None:
-    """A process that is killed cannot end its workers; they would wait for it for ever."""
+    """Ends this worker when its parent has ended: a killed parent cannot do so itself."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -159,7 +159,7 @@ def _end_with_parent() -> None:
 
 
 class _Inline(Executor):
-    """Does the work at once, in this process."""
+    """An executor that runs every call at once, in this process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()

@@ -1,1 +1,1 @@
-"""Knowledge of object classifiers, taught to a NIMA model; a reconstruction, see `distill.py`."""
+"""Knowledge distillation from object classifiers to a NIMA model; see `distill.py`."""

@@ -1,32 +1,33 @@
-"""Distillation: ratings, photos and object classifiers in, an ordinary `nima.h5` out.
+"""Distillation: from ratings, photos and object classifiers to an ordinary `nima.h5`.
 
-A reconstruction after the abstract of Hou, Ding, Lin, Liu and Fang (2022), *Distilling Knowledge
-from Object Classification to Aesthetics Assessment*. Frozen classifiers give features of all their
-stages; a head on these learns the ratings: the teacher. The student is a single network that
-learns the ratings, the teacher's feature and its prediction, in the schedule of fine-tuning.
+A reconstruction from the abstract of Hou, Ding, Lin, Liu and Fang (2022), *Distilling Knowledge
+from Object Classification to Aesthetics Assessment*. The teacher is a head that is trained on the
+ratings, on features from all stages of frozen classifiers. The student is a single network that is
+trained on the ratings and on the teacher's feature and prediction, in the stages of fine-tuning.
 """
 
 import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nima_pretrain.config import DistillConfig
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.distillation.features import FeatureCache
 from nima_pretrain.distillation.objective import DistillationObjective, Lessons
-from nima_pretrain.distillation.teaching import teach
+from nima_pretrain.distillation.teachers import teach_head
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.progress import counting
-from nima_pretrain.training import finetune
+from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.objective import LabelObjective, Objective
-from nima_pretrain.training.ratings_split import Parts
+from nima_pretrain.training.ratings_split import RatingsSplit
+from nima_pretrain.training.results import FinetuneResults
+from nima_pretrain.training.run_directory import config_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -35,77 +36,77 @@ _TEACHER = "teacher.json"
 
 
 def distill(
-    ratings: Ratings,
-    run: Path,
-    config: DistillConfig,
-    validation_ratings: Ratings | None = None,
-    backbone_weights: str = "imagenet",
-    unlabelled: Path | None = None,
-    cache: Path | None = None,
-) -> dict[str, Any]:
-    """Trains a student and returns its results, which `results.json` holds too.
+    ratings: Path | str | Ratings,
+    run: Path | str,
+    *,
+    images: Path | str | None = None,
+    validation_ratings: Path | str | Ratings | None = None,
+    scale: ScoreScale | str | None = None,
+    unlabelled: Path | str | None = None,
+    backbone: str = "imagenet",
+    cache: Path | str | None = None,
+    config: DistillConfig | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> FinetuneResults:
+    """Trains a student on human ratings and a teacher's outputs, and returns its results.
+
+    The student is an ordinary NIMA model, see `training.finetune.finetune`. A resumed run reuses
+    the stored outputs of the teacher.
 
     Args:
-        ratings: see `finetune.finetune`, as for the others.
-        run: the run directory; it exists.
-        config: teachers, student and schedule.
-        validation_ratings: see there.
-        backbone_weights: what the student starts from.
-        unlabelled: folder of photos without ratings that join in the teacher's terms, or None.
-        cache: folder of the classifiers' features; None for one beside the run.
+        ratings: see `finetune`.
+        run: see `finetune`.
+        images: see `finetune`.
+        validation_ratings: see `finetune`.
+        scale: see `finetune`.
+        unlabelled: folder of photos without ratings for the teacher's terms of the loss, or None.
+        backbone: initialization of the student, see `finetune`.
+        cache: folder of the classifiers' features; None for `features` beside the run.
+        config: teachers, student and schedule; None for the config of a resumed run.
+        overwrite: see `finetune`.
+        resume: see `finetune`.
 
     Raises:
-        InputError: ratings, photos or weights are not what they should be, or the disk is full.
+        InputError: a new run has no config, ratings, photos or weights are invalid, or the disk is
+            full.
+
+    Example:
+        >>> from nima_pretrain.config import DistillConfig, TeacherConfig
+        >>> config = DistillConfig(teachers=(TeacherConfig(backbone="ResNet50"),))
+        >>> distill("ratings.json", "runs/student", images="photos", config=config)
     """
-    objective_of = partial(
-        _objective,
-        run=run,
+    run = Path(run)
+    if config is None and not resume:
+        raise InputError("Expected a config with teachers, received none.")
+    config = config or config_of_run(run, DistillConfig)
+    others = Path(unlabelled) if unlabelled else None
+    folder = Path(cache) if cache else run.parent / "features"
+    return finetune(
+        ratings,
+        run,
+        images=images,
+        validation_ratings=validation_ratings,
+        backbone=backbone,
+        scale=scale,
+        objective_of=partial(_objective, run=run, config=config, unlabelled=others, cache=folder),
         config=config,
-        unlabelled=unlabelled,
-        cache=cache,
+        overwrite=overwrite,
+        resume=resume,
     )
-    return finetune.finetune(
-        ratings, run, config, validation_ratings, backbone_weights, objective_of
-    )
-
-
-def resume(
-    ratings: Ratings,
-    run: Path,
-    config: DistillConfig,
-    validation_ratings: Ratings | None = None,
-    unlabelled: Path | None = None,
-) -> dict[str, Any]:
-    """Goes on with a training that was stopped at any moment; see `distill` for the arguments.
-
-    What the teacher said is kept in the run, and not computed anew.
-    """
-    objective_of = partial(
-        _objective,
-        run=run,
-        config=config,
-        unlabelled=unlabelled,
-        cache=None,
-    )
-    return finetune.resume(ratings, run, config, validation_ratings, objective_of)
 
 
 def _objective(
-    parts: Parts,
-    run: Path,
-    config: DistillConfig,
-    unlabelled: Path | None,
-    cache: Path | None,
+    split: RatingsSplit, run: Path, config: DistillConfig, unlabelled: Path | None, cache: Path
 ) -> Objective:
     if config.of_labels_alone:
-        return LabelObjective(parts)
-    digests = _digests_without_ratings(unlabelled, parts) if unlabelled else {}
-    of_training = [parts.scan.digests[path] for path in parts.training.paths]
+        return LabelObjective(split)
+    digests = _digests_without_ratings(unlabelled, split) if unlabelled else {}
+    of_training = [split.scan.digests[path] for path in split.training.paths]
     learned = [*of_training, *digests.values()]
-    folder = cache or run.parent / "features"
-    lessons, about = _lessons_of(run, learned, lambda: _teach(parts, digests, folder, config))
+    lessons, about = _lessons_of(run, learned, lambda: _teach(split, digests, cache, config))
     return DistillationObjective(
-        parts,
+        split,
         lessons,
         tuple(digests),
         config.feature_weight,
@@ -117,7 +118,7 @@ def _objective(
 def _lessons_of(
     run: Path, learned: list[str], compute: Callable[[], tuple[Lessons, dict[str, float]]]
 ) -> tuple[Lessons, dict[str, float]]:
-    """What the teacher said of these photos, from the run if it is there."""
+    """Returns the teacher's outputs for the photos, read from the run or computed and stored."""
     file = run / _LESSONS
     if file.is_file():
         with np.load(file, allow_pickle=False) as content:
@@ -136,13 +137,10 @@ def _lessons_of(
 
 
 def _teach(
-    parts: Parts,
-    unlabelled: dict[Path, str],
-    cache: Path,
-    config: DistillConfig,
+    split: RatingsSplit, unlabelled: dict[Path, str], cache: Path, config: DistillConfig
 ) -> tuple[Lessons, dict[str, float]]:
-    rated = (*parts.training.paths, *parts.validation.paths)
-    digests = {path: parts.scan.digests[path] for path in rated} | unlabelled
+    rated = (*split.training.paths, *split.validation.paths)
+    digests = {path: split.scan.digests[path] for path in rated} | unlabelled
     by_teacher = []
     for teacher in config.teachers:
         with counting(f"features of {teacher.backbone}", len(digests)) as show:
@@ -151,12 +149,12 @@ def _teach(
     row_of = {path: row for row, path in enumerate(digests)}
     of_training, of_validation, others = (
         features[np.array([row_of[path] for path in paths], np.int64)]
-        for paths in (parts.training.paths, parts.validation.paths, unlabelled)
+        for paths in (split.training.paths, split.validation.paths, unlabelled)
     )
-    lessons, about = teach(
+    lessons, about = teach_head(
         of_training,
-        parts.training.distributions,
-        (of_validation, parts.validation.distributions),
+        split.training.distributions,
+        (of_validation, split.validation.distributions),
         others,
         config,
     )
@@ -170,12 +168,10 @@ def _teach(
     return lessons, about
 
 
-def _digests_without_ratings(folder: Path, parts: Parts) -> dict[Path, str]:
-    """The photos of a folder that can be read and are not among the rated ones."""
-    paths = list(find_photos(folder))
-    with counting("checking photos", len(paths)) as show:
-        scan = scan_photos(paths, show)
-    rated = set(parts.scan.digests.values())
+def _digests_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]:
+    """Returns the readable photos of a folder that are not rated, with their sha256."""
+    scan = scan_photos(list(find_photos(folder)))
+    rated = set(split.scan.digests.values())
     found = {path: digest for path, digest in scan.digests.items() if digest not in rated}
     logger.info(
         "photos without ratings: %d, %d unreadable, %d rated",

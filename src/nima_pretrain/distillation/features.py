@@ -1,4 +1,4 @@
-"""Features of frozen networks, computed once and kept on disk, one small file a photo."""
+"""A disk cache of frozen networks' features, one small file per photo."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ from nima_pretrain.weights.side_car import PREPROCESSING, sha256_of
 
 
 class FeatureCache:
-    """Features by network and by content of the photo, whatever its name.
+    """A cache of features by network and by content of the photo, independent of its name.
 
-    A file is written whole or not at all, so that a computation that was stopped goes on, and
-    several may share a folder.
+    Files are written atomically, so a stopped computation can be resumed, and several processes
+    may share a folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,15 +33,15 @@ class FeatureCache:
         digests: Mapping[Path, str],
         on_progress: Callable[[int], None] | None = None,
     ) -> np.ndarray:
-        """Returns the features of photos, (N, F) float32, in their order.
+        """Returns the features of photos, (N, F) float32, in the order of the photos.
 
         Args:
             teacher: the network.
-            digests: sha256 of every photo, which can be read.
+            digests: sha256 of every readable photo.
             on_progress: called with the number of photos done so far.
 
         Raises:
-            InputError: the network's weights cannot be had or do not fit.
+            InputError: the network's weights are missing, cannot be downloaded or do not fit.
             PhotoError: a photo cannot be read any more.
         """
         folder = self._folder / key_of(teacher)
@@ -63,7 +63,7 @@ class FeatureCache:
 
 
 def key_of(teacher: TeacherConfig) -> str:
-    """Returns what names a network and all that its features depend on, beside the photo."""
+    """Returns a key of a network: its name and a hash of all settings that affect its features."""
     content = teacher.network.model_dump(mode="json") | {"preparation": PREPROCESSING}
     weights = Path(teacher.weights)
     content["weights"] = sha256_of(weights) if weights.is_file() else teacher.weights

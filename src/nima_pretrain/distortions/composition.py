@@ -1,8 +1,8 @@
-"""Composition distortions: where the frame is put, how it is turned, how it is stretched.
+"""Composition distortions: shifted crops, rotations and changes of the aspect ratio.
 
 Each takes a `Source` and a value and returns an image of the size of `source.small`. A crop or a
-turn shows less of the photo than `small` does, so each is ranked against a reference that shows
-just as much: otherwise a network could rank by zoom alone.
+rotation shows less of the photo than `small` does. So it is ranked against a reference with the
+same field of view; otherwise a network could rank by zoom alone.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ _LARGEST_TURN_DEGREES = 10.0
 
 
 def window(source: Source, right: float, up: float) -> np.ndarray:
-    """Returns a window of the size of `small` out of `large`.
+    """Returns a window of the size of `small` cut from `large`.
 
     Args:
         source: the photo.
-        right: how far the window lies from the centre, in fifths of the way to the right border.
-        up: the same, to the upper border.
+        right: shift from the centre, in fifths of the distance to the right border, -5 to 5.
+        up: shift from the centre, in fifths of the distance to the upper border, -5 to 5.
     """
     height, width = source.small.shape[:2]
     free_height = source.large.shape[0] - height
@@ -36,31 +36,31 @@ def crop_original(source: Source) -> np.ndarray:
 
 
 def hcrop(source: Source, level: float) -> np.ndarray:
-    """Returns the window moved to the right by `level` fifths of the way, -5 to 5."""
+    """Returns the window moved to the right by `level` fifths of the distance, -5 to 5."""
     return window(source, level, 0)
 
 
 def vcrop(source: Source, level: float) -> np.ndarray:
-    """Returns the window moved upwards by `level` fifths of the way, -5 to 5."""
+    """Returns the window moved upwards by `level` fifths of the distance, -5 to 5."""
     return window(source, 0, level)
 
 
 def leftcornerscrop(source: Source, level: float) -> np.ndarray:
-    """Returns the window moved to a left corner: the upper one above level 0."""
+    """Returns the window moved towards a left corner: the upper one for levels above 0."""
     return window(source, -abs(level), level)
 
 
 def rightcornerscrop(source: Source, level: float) -> np.ndarray:
-    """Returns the window moved to a right corner: the upper one above level 0."""
+    """Returns the window moved towards a right corner: the upper one for levels above 0."""
     return window(source, abs(level), level)
 
 
 def rotate(source: Source, degrees: float) -> np.ndarray:
-    """Returns the photo turned counter-clockwise by -10 to 10 degrees.
+    """Returns the photo rotated counter-clockwise by -10 to 10 degrees.
 
-    Whatever the angle, the same rectangle is cut out: the largest that shows no border at
-    10 degrees. So the angle does not show in the zoom. Out of a panorama beyond 5.6 to 1 that
-    rectangle is shorter than the photo; it keeps its own shape then, at every angle.
+    The same rectangle is cut out at every angle: the largest that shows no border at 10 degrees.
+    So the zoom does not reveal the angle. For panoramas beyond 5.6 to 1 that rectangle is shorter
+    than the photo; the result then has the rectangle's aspect ratio, at every angle.
     """
     height, width = source.small.shape[:2]
     turned = geometry.rotate(source.large, degrees)
@@ -74,7 +74,7 @@ def rotate(source: Source, degrees: float) -> np.ndarray:
 
 
 def rotate_original(source: Source) -> np.ndarray:
-    """Returns the reference of the turns: 0 degrees through the same crop."""
+    """Returns the reference of the rotations: 0 degrees with the same crop."""
     return rotate(source, 0.0)
 
 

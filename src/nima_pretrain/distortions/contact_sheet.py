@@ -1,4 +1,4 @@
-"""Pictures for people: what the views of a photo look like."""
+"""Contact sheets: labelled pictures of the views of photos."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ _UNITS = {
 
 
 def contact_sheet(views: np.ndarray, bank: DistortionBank) -> Image.Image:
-    """Returns one labelled picture of all views: a row a distortion, a column a level.
+    """Returns one labelled picture of all views: one row per distortion, one column per level.
 
     The middle column holds the undistorted view that a row is ranked against.
 
     Args:
         views: (V, S, S, 3) uint8 RGB, from `bank.render`.
-        bank: what the views are.
+        bank: the bank that rendered the views.
     """
     num_below = max(len(distortion.below) for distortion in bank)
     num_above = max(len(distortion.above) for distortion in bank)
@@ -53,11 +53,11 @@ def contact_sheet(views: np.ndarray, bank: DistortionBank) -> Image.Image:
 
 
 def view_rows(photos: np.ndarray, names: Sequence[str]) -> Image.Image:
-    """Returns a picture of some photos' views: a row a photo, a column a view.
+    """Returns a picture of some photos' views: one row per photo, one column per view.
 
     Args:
         photos: (B, V, S, S, 3) uint8 RGB.
-        names: of the views.
+        names: the V names of the views.
     """
     num_rows, num_columns = photos.shape[:2]
     width = num_columns * (_TILE + _GAP) + _GAP
@@ -76,7 +76,7 @@ def view_rows(photos: np.ndarray, names: Sequence[str]) -> Image.Image:
 def _cells(
     distortion: Distortion, bank: DistortionBank, num_below: int
 ) -> list[tuple[int, int, str]]:
-    """Column, view and caption of every picture in a row."""
+    """Returns column, view index and caption of every tile in a row."""
     names = bank.view_names
     reference = distortion.reference.name
     cells = [(num_below, names.index(reference), reference.replace("_", " "))]

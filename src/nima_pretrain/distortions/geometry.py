@@ -1,4 +1,4 @@
-"""Sizes, crops and turns: every change of a photograph's shape happens here, with Pillow.
+"""Resizing, cropping, rotating and padding of photos, with Pillow.
 
 Images are (H, W, 3) uint8 RGB arrays, 0 to 255. Sizes and offsets are rounded as in the code
 published with Pfister, Kobs and Hotho (2021), so that our views equal theirs.
@@ -12,19 +12,23 @@ from PIL import Image
 
 Fit = Literal["letterbox", "squash"]
 
-# Photos are large, and turning Pillow's images into arrays and back takes as long as decoding them.
+# Pillow images are accepted as they are: converting large photos to arrays and back takes as long
+# as decoding them.
 Picture = np.ndarray | Image.Image
 
-# Left, top, right and bottom of a part of an image, pixels, fractions allowed.
+# Left, top, right and bottom of a part of an image, in pixels; fractions are allowed.
 Box = tuple[float, float, float, float]
 
-# A photo longer than this many times its short side is fitted without the detour over its short
-# side: enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
+# A photo longer than this many times its short side is not resized by its short side first:
+# enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
 _LONGEST_DETOUR = 16
 
 
 def resize(image: Picture, width: int, height: int, box: Box | None = None) -> np.ndarray:
-    """Returns the image, or a part, at (height, width), bilinear, antialiased when it shrinks."""
+    """Returns the image, or its `box`, resized to (height, width, 3) uint8.
+
+    The filter is bilinear, antialiased when the image shrinks.
+    """
     if _size(image) == (width, height) and box is None:
         return np.asarray(image)
     picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
@@ -32,7 +36,7 @@ def resize(image: Picture, width: int, height: int, box: Box | None = None) -> n
 
 
 def resize_short_side(image: Picture, size: int, box: Box | None = None) -> np.ndarray:
-    """Returns the image, or a part, with its short side at `size` pixels, its aspect ratio kept."""
+    """Returns the image, or its `box`, with a short side of `size` pixels, aspect ratio kept."""
     width, height = _size(image, box)
     if width <= height:
         return resize(image, size, int(size * height // width), box)
@@ -51,18 +55,42 @@ def centre_crop(image: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Returns the image turned counter-clockwise, bicubic, on a canvas that holds all of it."""
+    """Returns the image rotated counter-clockwise, bicubic, on a canvas that holds all of it."""
     turned = Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
     return np.asarray(turned)
 
 
-def largest_rotated_rectangle(width: int, height: int, degrees: float) -> tuple[float, float]:
-    """Returns (width, height) of the largest axis-parallel rectangle inside a turned one.
+def quarter_turns(photo: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns a square of the photo rotated by 0, 90, 180 and 270 degrees counter-clockwise.
+
+    Letterbox bars or squashing would reveal the rotation: the bars of a landscape photo are above
+    and below it, and left and right once it is rotated. So the largest square is cut first, at a
+    random position, randomly mirrored, resized once, and rotated without interpolation.
 
     Args:
-        width: width of the rectangle before it is turned, pixels.
+        photo: (H, W, 3) uint8 RGB.
+        size: side of the result, pixels.
+        rng: random generator of the square's position and of mirroring.
+
+    Returns:
+        (4, size, size, 3) uint8 RGB, 0 to 255.
+    """
+    height, width, _ = photo.shape
+    side = min(height, width)
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    square = resize(photo[top : top + side, left : left + side], size, size)
+    if rng.random() < 0.5:
+        square = square[:, ::-1]
+    return np.stack([np.rot90(square, turns) for turns in range(4)])
+
+
+def largest_rotated_rectangle(width: int, height: int, degrees: float) -> tuple[float, float]:
+    """Returns (width, height) of the largest axis-parallel rectangle inside a rotated one.
+
+    Args:
+        width: width of the rectangle before rotation, pixels.
         height: its height, pixels.
-        degrees: the turn, in either direction.
+        degrees: the angle, in either direction.
     """
     sine = abs(math.sin(math.radians(degrees)))
     cosine = abs(math.cos(math.radians(degrees)))
@@ -79,7 +107,7 @@ def largest_rotated_rectangle(width: int, height: int, degrees: float) -> tuple[
 
 
 def pad_to_square(image: np.ndarray) -> np.ndarray:
-    """Returns the image in the middle of a black square as wide as its long side."""
+    """Returns the image centred in a black square whose side is the image's long side."""
     height, width = image.shape[:2]
     side = max(height, width)
     square = np.zeros((side, side, 3), np.uint8)
@@ -103,14 +131,14 @@ def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
 def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np.ndarray:
     """Returns a photo of any size as the network's (size, size, 3) uint8 input.
 
-    The way leads over the short side at `size`, so that the result is, pixel for pixel, the view
-    called `original` in pretraining: a photo looks the same in every stage.
+    The photo's short side is first resized to `size`. So the result equals, pixel for pixel, the
+    view `original` of pretraining, and a photo looks the same in every stage.
 
     Args:
-        photo: (H, W, 3) uint8 RGB, or Pillow's image of it.
+        photo: (H, W, 3) uint8 RGB, or a Pillow image.
         size: side of the square, pixels.
         fit: see `fit_square`.
-        box: the part that is the photo, if that is not all.
+        box: the part of the image to use, pixels; None for all of it.
     """
     width, height = _size(photo, box)
     if max(width, height) <= _LONGEST_DETOUR * min(width, height):
@@ -123,7 +151,7 @@ def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np
 
 
 def _size(image: Picture, box: Box | None = None) -> tuple[float, float]:
-    """Width and height of an image or of its part."""
+    """Returns width and height of an image, or of its box, in pixels."""
     if box is not None:
         left, top, right, bottom = box
         return right - left, bottom - top

@@ -1,4 +1,4 @@
-"""From 8-bit sRGB to CIE Lab with the D50 white, and back: the frame of darktable's Lab modules."""
+"""Conversion between 8-bit sRGB and CIE Lab (D50), the colour space of darktable's Lab modules."""
 
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ def _decoding_table() -> np.ndarray:
 
 
 def _encoding_table() -> np.ndarray:
-    # Indexed by the square root of the linear value, which spreads the 65536 entries about as
-    # evenly over the grey levels as sRGB itself does: at least 250 of them for every level.
+    # Indexed by the square root of the linear value. This spreads the 65536 entries over the grey
+    # levels about as evenly as sRGB does: at least 250 entries per level.
     linear = np.linspace(0, 1, 65536) ** 2
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(255 * encoded).astype(np.uint8)
@@ -53,7 +53,7 @@ def to_lab(pixels: np.ndarray) -> Lab:
 
 
 def from_lab(lab: Lab) -> np.ndarray:
-    """Returns Lab planes as (H, W, 3) uint8 sRGB; out of gamut, each channel is clipped."""
+    """Returns Lab planes as (H, W, 3) uint8 sRGB; out-of-gamut channels are clipped."""
     height, width = lab.lightness.shape
     f = np.empty((3, height, width), np.float32)
     f[1] = (lab.lightness + 16) / 116

@@ -1,18 +1,13 @@
-"""The two banks: the paper's, flaws included, and the same with its flaws repaired."""
+"""The two banks: `paper`, flaws included, and `repaired`, without them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from nima_pretrain.distortions import composition, style, technical
-from nima_pretrain.distortions.bank import (
-    ORIGINAL,
-    Aspect,
-    Distortion,
-    DistortionBank,
-    Filter,
-    Reference,
-)
+from nima_pretrain.distortions.bank import DistortionBank
+from nima_pretrain.distortions.distortion import ORIGINAL, Aspect, Distortion, Filter, Reference
 from nima_pretrain.distortions.source import Source
 
 CROP_ORIGINAL = Reference("crop_original", composition.crop_original)
@@ -20,15 +15,39 @@ ROTATE_ORIGINAL = Reference("rotate_original", composition.rotate_original)
 _REFERENCES = (ORIGINAL, CROP_ORIGINAL, ROTATE_ORIGINAL)
 
 
-def _technical(name: str, filter: Filter | None = None) -> Distortion:
-    def corrupted(source: Source, value: float, rng: np.random.Generator) -> np.ndarray:
-        return technical.corrupt(source.small, name, int(value), rng)
-
-    return Distortion(name, Aspect.TECHNICAL, filter or corrupted, above=(1, 2, 3, 4, 5))
+# Filters are partial applications of module-level functions, so that a bank can be pickled and
+# rendered by other processes.
+def _corrupted(source: Source, value: float, rng: np.random.Generator, *, name: str) -> np.ndarray:
+    return technical.corrupt(source.small, name, int(value), rng)
 
 
 def _impulse_noise(source: Source, value: float, rng: np.random.Generator) -> np.ndarray:
     return technical.impulse_noise(source.small, int(value), rng)
+
+
+def _filtered(
+    source: Source,
+    value: float,
+    rng: np.random.Generator,
+    *,
+    filter: Callable[..., np.ndarray],
+) -> np.ndarray:
+    return filter(source.style, value)
+
+
+def _framed(
+    source: Source,
+    value: float,
+    rng: np.random.Generator,
+    *,
+    filter: Callable[[Source, float], np.ndarray],
+) -> np.ndarray:
+    return filter(source, value)
+
+
+def _technical(name: str, filter: Filter | None = None) -> Distortion:
+    filter = filter or partial(_corrupted, name=name)
+    return Distortion(name, Aspect.TECHNICAL, filter, above=(1, 2, 3, 4, 5))
 
 
 def _style(
@@ -37,9 +56,7 @@ def _style(
     above: tuple[float, ...],
     **companions: float,
 ) -> Distortion:
-    def filtered(source: Source, value: float, rng: np.random.Generator) -> np.ndarray:
-        return filter(source.style, value, **companions)
-
+    filtered: Filter = partial(_filtered, filter=partial(filter, **companions))
     return Distortion(filter.__name__, Aspect.STYLE, filtered, below, above)
 
 
@@ -49,9 +66,7 @@ def _composition(
     below: tuple[float, ...] = (-5, -4, -3, -2, -1),
     above: tuple[float, ...] = (1, 2, 3, 4, 5),
 ) -> Distortion:
-    def framed(source: Source, value: float, rng: np.random.Generator) -> np.ndarray:
-        return filter(source, value)
-
+    framed = partial(_framed, filter=filter)
     return Distortion(filter.__name__, Aspect.COMPOSITION, framed, below, above, reference)
 
 
@@ -84,8 +99,8 @@ _COMPOSITION = (
     _composition(composition.ratio, ORIGINAL),
 )
 
-# The paper's bank, its flaws included: every shadows edit carries highlights +100 and every
-# highlights edit shadows +50; both are split at darktable's default, as vibrance is.
+# The paper's bank, flaws included: every shadows edit also sets highlights to +100, and every
+# highlights edit sets shadows to +50. Both are split at darktable's default, and so is vibrance.
 _PAPER = DistortionBank(
     "paper",
     (
@@ -100,7 +115,7 @@ _PAPER = DistortionBank(
     _REFERENCES,
 )
 
-# The same with each series ordered by its distance from the original.
+# The same distortions, with each series ordered by its distance from the original.
 _PERCENT_BELOW = (-100, -80, -60, -40, -20)
 _PERCENT_ABOVE = (20, 40, 60, 80, 100)
 _REPAIRED = DistortionBank(
@@ -126,6 +141,10 @@ def get_bank(name: str) -> DistortionBank:
 
     Raises:
         ValueError: there is no such bank.
+
+    Example:
+        >>> get_bank("paper").num_views
+        174
     """
     if name not in BANKS:
         raise ValueError(f"There is no bank {name!r}. Known banks: {', '.join(BANKS)}.")

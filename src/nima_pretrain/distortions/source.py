@@ -1,4 +1,4 @@
-"""What distortions start from: one photo in two sizes."""
+"""The input of distortions: one photo in two sizes."""
 
 from functools import cached_property
 
@@ -9,16 +9,24 @@ from nima_pretrain.distortions.style import StyleImage
 
 
 class Source:
-    """One photo in the forms that distortions start from, each made once, on first use.
+    """One photo in the forms that distortions take, each computed once, on first use.
 
     Attributes:
-        small: (h, w, 3) uint8 RGB, the photo with its short side at `size` pixels.
-        large: the same with the short side at 1.5 * `size`: what crops and turns are cut from.
+        small: (h, w, 3) uint8 RGB, the photo with a short side of `size` pixels.
+        large: the same with a short side of 1.5 * `size`, from which crops and rotations are cut.
         style: `small` as the style filters take it.
     """
 
     def __init__(self, photo: np.ndarray, size: int) -> None:
-        """Takes a photo, (H, W, 3) uint8 RGB, and the size of the network's input in pixels."""
+        """Checks and stores the photo.
+
+        Args:
+            photo: (H, W, 3) uint8 RGB.
+            size: side of the network's input, pixels.
+
+        Raises:
+            ValueError: the photo is not (H, W, 3) uint8.
+        """
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
             raise ValueError(
                 f"A photo is a (H, W, 3) uint8 RGB array, received {photo.shape} {photo.dtype}."

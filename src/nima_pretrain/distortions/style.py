@@ -1,11 +1,10 @@
-"""The nine style filters: what darktable's modules compute, as closed formulae.
+"""The nine style filters: the computations of darktable's modules as closed formulae.
 
 Every filter takes an 8-bit sRGB image and returns one of the same shape. Exposure, temperature and
-tint multiply the *encoded* values: the reference's edit files ask for darktable's order of modules
-for raw files, in which these three come before the input profile. The others work in CIE Lab with
-the D50 white. Nothing is clipped before the last step. Measured against darktable 4.2.1 the mean
-error is below 0.1 of one grey level, but for temperature 2000, where darktable's own numerical
-noise shows.
+tint multiply the *encoded* values: the reference's edit files use darktable's module order for raw
+files, in which these three precede the input profile. The others work in CIE Lab with the D50
+white. Values are clipped in the last step only. Against darktable 4.2.1 the mean error is below
+0.1 of one grey level, except for temperature 2000, where darktable's numerical noise dominates.
 """
 
 from functools import cached_property, lru_cache
@@ -14,11 +13,11 @@ import numpy as np
 
 from nima_pretrain.distortions.lab import Lab, from_lab, to_lab
 
-# Short-side fraction of the blur in shadows and highlights: darktable's default of 100 pixels on
-# a picture of about 1000 x 667, the size at which the paper's photos were edited.
+# Blur of shadows and highlights as a fraction of the short side: darktable's default of 100 pixels
+# on a picture of about 1000 x 667, the size at which the paper's photos were edited.
 DEFAULT_SIGMA_FRACTION = 0.15
 
-# Multipliers of red and blue, green staying 1, as the reference's edit files hold them.
+# Multipliers of red and blue (green is 1), from the reference's edit files.
 TEMPERATURE_MULTIPLIERS = {
     2000: (0.256724715, 31.6700611),
     3000: (0.476834476, 3.10282016),
@@ -45,9 +44,9 @@ TINT_MULTIPLIERS = {
 
 
 class StyleImage:
-    """An 8-bit image and what its filters start from, each computed once, on first use.
+    """An 8-bit image with intermediate results of the filters, computed once, on first use.
 
-    Filters take one in the place of an array, so that those of one photo share the work.
+    Filters accept it instead of an array, so that those of one photo share the work.
     """
 
     def __init__(self, pixels: np.ndarray) -> None:
@@ -68,7 +67,11 @@ class StyleImage:
         return to_lab(self.pixels)
 
     def blurred_lightness(self, sigma_pixels: float | None) -> np.ndarray:
-        """Returns the base layer of shadows and highlights, (H, W) float32, 0 to 100."""
+        """Returns the blurred lightness used by shadows and highlights, (H, W) float32, 0 to 100.
+
+        Args:
+            sigma_pixels: scale of the blur; None for 0.15 of the short side.
+        """
         height, width = self.pixels.shape[:2]
         sigma = sigma_pixels or DEFAULT_SIGMA_FRACTION * min(height, width)
         if sigma not in self._blurred:
@@ -90,10 +93,10 @@ def brightness(image: Image, value: float) -> np.ndarray:
 
 
 def contrast(image: Image, value: float) -> np.ndarray:
-    """Returns the image with its lightness pushed from or to 50; value -1 to 1, neutral 0.
+    """Returns the image with its lightness moved away from or towards 50; -1 to 1, neutral 0.
 
-    At -1 the lightness is 50 everywhere. The curve does not pass smoothly through 0, as in
-    darktable: -0.2 moves a photo further than +0.2.
+    At -1 the lightness is 50 everywhere. As in darktable, the effect is not smooth at 0: -0.2
+    changes a photo more than +0.2.
     """
     lab = StyleImage.of(image).lab
     if value <= 0:
@@ -112,7 +115,7 @@ def saturation(image: Image, value: float) -> np.ndarray:
 
 
 def vibrance(image: Image, value: float) -> np.ndarray:
-    """Returns the image with strong colours made stronger and a little darker.
+    """Returns the image with saturated colours made more saturated and slightly darker.
 
     Args:
         image: (H, W, 3) uint8 sRGB.
@@ -124,17 +127,20 @@ def vibrance(image: Image, value: float) -> np.ndarray:
 
 
 def exposure(image: Image, value: float) -> np.ndarray:
-    """Returns the image with its encoded values doubled `value` times; stops, neutral 0."""
+    """Returns the image with its encoded values times 2^value; value in stops, neutral 0."""
     gain = 2.0**value
     return _multiply_channels(image, (gain, gain, gain))
 
 
 def temperature(image: Image, value: float) -> np.ndarray:
-    """Returns the image under another white balance: low values blue, high ones warm.
+    """Returns the image with another white balance: low values are blue, high ones warm.
 
     Args:
         image: (H, W, 3) uint8 sRGB.
-        value: kelvin, one of `TEMPERATURE_MULTIPLIERS`; neutral would be about 6500.
+        value: kelvin, a key of `TEMPERATURE_MULTIPLIERS`; neutral would be about 6500.
+
+    Raises:
+        ValueError: the value is not a key of the table.
     """
     red, blue = _multipliers(TEMPERATURE_MULTIPLIERS, "temperature", value)
     return _multiply_channels(image, (red, 1.0, blue))
@@ -145,7 +151,10 @@ def tint(image: Image, value: float) -> np.ndarray:
 
     Args:
         image: (H, W, 3) uint8 sRGB.
-        value: one of `TINT_MULTIPLIERS`; neutral would be 1.
+        value: a key of `TINT_MULTIPLIERS`; neutral would be 1.
+
+    Raises:
+        ValueError: the value is not a key of the table.
     """
     red, blue = _multipliers(TINT_MULTIPLIERS, "tint", value)
     return _multiply_channels(image, (red, 1.0, blue))
@@ -159,9 +168,9 @@ def shadows(
     Args:
         image: (H, W, 3) uint8 sRGB.
         value: percent, -100 to 100.
-        sigma_pixels: scale of the blur that tells the regions; None for 0.15 of the short side.
+        sigma_pixels: scale of the blur that selects the regions; None for 0.15 of the short side.
         highlights: percent applied to the bright regions in the same edit. The reference's edit
-            files carry +100 here, so its `shadows` has no neutral value; 0 touches shadows only.
+            files set +100, so its `shadows` has no neutral value; 0 changes shadows only.
     """
     return _adjust_regions(StyleImage.of(image), value, highlights, sigma_pixels)
 
@@ -174,26 +183,26 @@ def highlights(
     Args:
         image: (H, W, 3) uint8 sRGB.
         value: percent, -100 to 100.
-        sigma_pixels: scale of the blur that tells the regions; None for 0.15 of the short side.
-        shadows: percent applied to the dark regions in the same edit: the reference's edit files
-            carry +50; 0 touches highlights only.
+        sigma_pixels: scale of the blur that selects the regions; None for 0.15 of the short side.
+        shadows: percent applied to the dark regions in the same edit. The reference's edit files
+            set +50; 0 changes highlights only.
     """
     return _adjust_regions(StyleImage.of(image), shadows, value, sigma_pixels)
 
 
 @lru_cache(maxsize=16)
 def blur_matrix(num_pixels: int, sigma_pixels: float) -> np.ndarray:
-    """Returns the (n, n) float32 matrix that blurs n samples, borders repeated for ever.
+    """Returns the (n, n) float32 matrix that blurs n samples, border values repeated.
 
     The kernel is h(d) = K (1 + al |d|) z^|d| with al = 1.695 / sigma and z = exp(-al), which
-    darktable runs as a recursive filter. What lies beyond a border is added to the border column.
+    darktable runs as a recursive filter. Weights beyond a border are added to the border column.
     """
     al = 1.695 / sigma_pixels
     z = np.exp(-al)
     K = (1 - z) ** 2 / (1 + 2 * al * z - z**2)
 
     def tail(q: np.ndarray) -> np.ndarray:
-        """Sum of h(d) over all integers d >= q."""
+        """Returns the sum of h(d) over all integers d >= q."""
         return K * (z**q / (1 - z) + al * (q * z**q / (1 - z) + z ** (q + 1) / (1 - z) ** 2))
 
     i = np.arange(num_pixels)
@@ -207,7 +216,7 @@ def blur_matrix(num_pixels: int, sigma_pixels: float) -> np.ndarray:
 def _adjust_regions(
     image: StyleImage, shadows: float, highlights: float, sigma_pixels: float | None
 ) -> np.ndarray:
-    """darktable's shadows and highlights: overlays of the inverted blur, highlights first."""
+    """Returns darktable's shadows and highlights: overlays of inverted blur, highlights first."""
     lightness, a, b = image.lab
     inverted = 1 - image.blurred_lightness(sigma_pixels) / 100
     bright = np.clip(1 - 2 * inverted, 0, 1)
@@ -225,13 +234,13 @@ def _adjust_regions(
 
 
 def _pass_weights(percent: float, region: np.ndarray) -> list[np.ndarray]:
-    """Mixing weights of the passes: a strength s = percent / 50 makes s^2 of them."""
+    """Returns the mixing weights of the passes: a strength s = percent / 50 gives s^2 passes."""
     strength = (2 * percent / 100) ** 2
     return [min(strength - k, 1.0) * region for k in range(4) if strength > k]
 
 
 def _overlay(l: np.ndarray, o: np.ndarray, inverted: np.ndarray, direction: int) -> np.ndarray:
-    """Lightness 0 to 1 after one overlay of the inverted base at mixing weight o."""
+    """Returns the lightness, 0 to 1, after one overlay of the inverted base at mixing weight o."""
     y = 0.5 + (inverted - 0.5) * direction * _sign(1 - l)
     overlaid = np.where(l <= 0.5, 2 * l * y, 1 - 2 * (1 - l) * (1 - y))
     return (1 - o) * l + o * overlaid
@@ -242,7 +251,7 @@ def _sign(x: np.ndarray) -> np.ndarray:
 
 
 def _guard(x: np.ndarray) -> np.ndarray:
-    """A denominator kept 1e-6 away from zero, sign and all."""
+    """Returns x kept at least 1e-6 away from zero, with its sign, as a denominator."""
     return _sign(x) * np.maximum(np.abs(x), np.float32(1e-6))
 
 

@@ -1,7 +1,7 @@
-"""Technical distortions: the one seam around imagecorruptions (and scikit-image beneath it).
+"""Technical distortions: a wrapper of imagecorruptions and scikit-image.
 
-imagecorruptions draws from NumPy's global generator, and its impulse noise from a fresh,
-unseeded one. Here randomness comes in as a generator and the global one is left as it was found.
+imagecorruptions draws from NumPy's global generator, and its impulse noise from a new, unseeded
+one. Here the generator is an argument, and the state of the global one is restored.
 """
 
 import threading
@@ -12,19 +12,19 @@ from types import ModuleType
 import numpy as np
 
 # Fraction of the channel values that turn to 0 or 255, by severity 1..5 (ImageNet-C, Hendrycks
-# and Dietterich 2019). The library keeps it inside a function that cannot be seeded.
+# and Dietterich 2019). The library defines it inside a function that cannot be seeded.
 _IMPULSE_NOISE_AMOUNTS = (0.03, 0.06, 0.09, 0.17, 0.27)
 
 _SMALLEST_SIDE = 32
 
-# The global generator is seeded for the length of a call: one thread at a time.
+# The global generator is seeded during a call, so only one thread may run it.
 _global_generator = threading.Lock()
 
 
 @cache
 def _imagecorruptions() -> ModuleType:
     with warnings.catch_warnings():
-        # It locates its pictures of frost through pkg_resources, which setuptools retires.
+        # It locates its frost images through pkg_resources, which setuptools has deprecated.
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         import imagecorruptions
@@ -32,7 +32,7 @@ def _imagecorruptions() -> ModuleType:
 
 
 def use_one_thread() -> None:
-    """Keeps OpenCV, which imagecorruptions blurs with, to one thread: for worker processes."""
+    """Limits OpenCV, with which imagecorruptions blurs, to one thread: for worker processes."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -45,7 +45,7 @@ def corrupt(image: np.ndarray, name: str, severity: int, rng: np.random.Generato
         image: (H, W, 3) uint8 RGB, 0 to 255, both sides at least 32 pixels.
         name: a corruption of imagecorruptions, e.g. "defocus_blur".
         severity: 1 to 5; there is no neutral value.
-        rng: what the random ones (motion blur, the noises) draw from; the others ignore it.
+        rng: generator for the random corruptions (motion blur, noise); the others ignore it.
 
     Raises:
         ValueError: the image is too small or not uint8 RGB, or the severity is out of range.
@@ -62,7 +62,7 @@ def corrupt(image: np.ndarray, name: str, severity: int, rng: np.random.Generato
 
 
 def impulse_noise(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns the image with salt and pepper, as imagecorruptions strews it, but repeatable.
+    """Returns the image with imagecorruptions' salt-and-pepper noise, but reproducible.
 
     Arguments and errors are those of `corrupt`.
     """

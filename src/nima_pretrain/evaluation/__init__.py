@@ -1,1 +1,1 @@
-"""How good a model is: agreement with human ratings, comparisons, studies, data checks."""
+"""Evaluation: agreement with human ratings, comparisons, studies of distortions, data checks."""

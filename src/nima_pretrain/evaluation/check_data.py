@@ -1,4 +1,4 @@
-"""What is wrong with ratings and their images, found before anyone trains for hours."""
+"""Checks of ratings and their images before training."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from nima_pretrain.data.photos import PhotoError, load_photo
 from nima_pretrain.data.rated_rows import RatedRows
 from nima_pretrain.data.rating_files import find_images, repeated_ids
 from nima_pretrain.data.rating_formats import read_rows
-from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.data.ratings import ScoreScale, parse_scale
 from nima_pretrain.errors import InputError
 from nima_pretrain.metrics import Agreement, mean_score, scored
 from nima_pretrain.progress import counting
@@ -23,16 +23,16 @@ _BINS = 10
 
 
 class DataCheck(NamedTuple):
-    """What a check has found.
+    """The results of a data check.
 
     Attributes:
-        problems: columns problem, file, place, image_id, detail; empty if all is well.
-        counts: columns part, entries, usable, images: the images that can be read.
+        problems: columns problem, file, place, image_id, detail; empty without problems.
+        counts: columns part, entries, usable, images (the readable ones).
         histogram: columns low, high, photos: mean scores of all usable entries.
-        constant: the metrics of always predicting the mean distribution of the usable entries.
-        of_votes: whether the distributions are of votes; else EMD means little.
-        scale: the scores.
-        threshold: above which a photo is good.
+        constant: the metrics of a constant baseline, the mean distribution of the usable entries.
+        of_votes: whether the distributions are of votes; if not, EMD means little.
+        scale: the score scale.
+        threshold: mean score above which a photo is good.
     """
 
     problems: pd.DataFrame
@@ -45,7 +45,7 @@ class DataCheck(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """One usable entry and its image, if it has one."""
+    """One usable entry with its image; `path` is None for a missing or ambiguous one."""
 
     file: Path
     part: str
@@ -57,20 +57,35 @@ _Problem = tuple[str, str, str, str, str]
 
 
 def check_data(
-    files: Mapping[str, Path],
-    images: Path,
-    scale: ScoreScale | None = None,
+    ratings: Path | str,
+    images: Path | str,
+    *,
+    validation_ratings: Path | str | None = None,
+    test_ratings: Path | str | None = None,
+    scale: ScoreScale | str | None = None,
 ) -> DataCheck:
-    """Reads ratings and decodes every image once.
+    """Returns the problems of ratings and images, after decoding every image once.
+
+    Problems are unusable entries, missing, ambiguous and unreadable images, duplicates, and leaks
+    between splits.
 
     Args:
-        files: ratings by what they are for, e.g. {"training": ..., "test": ...}.
+        ratings: a file in any format, see `data.rating_formats`.
         images: folder of the images.
-        scale: of the scores, where the ratings do not say it.
+        validation_ratings: a further file of ratings, or None.
+        test_ratings: a further file of ratings, or None.
+        scale: the score scale, if the ratings do not state it, e.g. "1:5".
 
     Raises:
-        InputError: a file is no ratings file, the folder is not there, or the scales differ.
+        InputError: a file is no ratings file, the folder does not exist, or the scales differ.
+
+    Example:
+        >>> check_data("ratings.json", "photos").problems
     """
+    given = {"training": ratings, "validation": validation_ratings, "test": test_ratings}
+    files = {part: Path(file) for part, file in given.items() if file}
+    images = Path(images)
+    scale = parse_scale(scale) if isinstance(scale, str) else scale
     rows = {part: read_rows(file, scale) for part, file in files.items()}
     first = next(iter(rows.values()))
     for part, file in files.items():
@@ -157,7 +172,7 @@ def _problems_of_images(
 def _decode(
     paths: list[Path], on_progress: Callable[[int], None]
 ) -> tuple[dict[Path, str], dict[Path, str]]:
-    """Digests of the pixels of readable images, and why the others are not."""
+    """Returns the digests of readable images' pixels, and the errors of the others."""
     digests, unreadable = {}, {}
     with ThreadPoolExecutor() as executor:
         results = ordered_map(executor, _digest_of_pixels, paths, ahead=64)

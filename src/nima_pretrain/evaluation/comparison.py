@@ -1,4 +1,4 @@
-"""Several models on the same photos: one table, and what in it could be chance."""
+"""Comparison of models on the same photos, with intervals and significance tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from nima_pretrain.evaluation.significance import (
     signed_rank_p,
 )
 from nima_pretrain.metrics import Agreement, ScoredPhotos
+from nima_pretrain.report import number
 
 ALPHA = 0.01  # of the paper's tests
 
@@ -31,10 +32,10 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What is compared: predictions for the same photos in the same order, one set for each seed.
+class Contender:
+    """Predictions of one entry of a comparison, one set per seed, for the same ordered photos.
 
-    Metrics are averaged over the seeds, and so are the errors of every photo.
+    Metrics, and the errors of every photo, are averaged over the seeds.
     """
 
     name: str
@@ -42,15 +43,15 @@ class Entry:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """Absolute errors, (N,)."""
+        """Absolute errors of the mean scores, (N,), in points."""
         return np.mean([photos.errors for photos in self.runs], axis=0)
 
-    def of(self, rows: np.ndarray) -> "Entry":
-        """Returns the same for some of the photos."""
-        return Entry(self.name, tuple(photos.rows(rows) for photos in self.runs))
+    def of(self, rows: np.ndarray) -> "Contender":
+        """Returns the predictions for some of the photos."""
+        return Contender(self.name, tuple(photos.rows(rows) for photos in self.runs))
 
     def metrics(self, threshold: float, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Metrics of some photos, in the order of `Agreement`."""
+        """Returns the metrics on some photos, in the order of `Agreement`."""
         return np.mean([photos.rows(rows).agreement(threshold) for photos in self.runs], axis=0)
 
 
@@ -58,10 +59,10 @@ class Comparison(NamedTuple):
     """Tables with the columns NAME, NAME_low, NAME_high for every metric.
 
     Attributes:
-        metrics: a row for each entry.
-        differences: a row for each entry but the baseline: its metrics minus the baseline's, and
+        metrics: one row per entry.
+        differences: one row per entry but the baseline: its metrics minus the baseline's, and
             p, p_corrected, is_significant of the test that its absolute errors are smaller; p is
-            NaN where nothing was tested.
+            NaN for entries that are not tested.
     """
 
     metrics: pd.DataFrame
@@ -69,22 +70,22 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    entries: Sequence[Entry],
+    entries: Sequence[Contender],
     baseline: str,
     threshold: float,
-    besides: Sequence[Entry] = (),
+    besides: Sequence[Contender] = (),
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Compares models by paired bootstrap and by one-sided Wilcoxon signed-rank tests.
+    """Returns a comparison by paired bootstrap and one-sided Wilcoxon signed-rank tests.
 
     The tests are corrected for their number (Bonferroni), and significant at 1 %, as in the paper.
 
     Args:
         entries: at least one.
-        baseline: the name of one of them.
-        threshold: the mean score above which a photo is good.
-        besides: what is shown beside them, but not tested, such as probes.
-        resamples: of the 95 % intervals.
+        baseline: name of one of the entries.
+        threshold: mean score above which a photo is good.
+        besides: entries that are shown but not tested, such as probes.
+        resamples: number of bootstrap samples of the 95 % intervals.
     """
     reference = [entry.name for entry in entries].index(baseline)
     shown = [*entries, *besides]
@@ -112,25 +113,25 @@ def compare(
 
 
 def compare_by_category(
-    entries: Sequence[Entry],
+    entries: Sequence[Contender],
     baseline: str,
     threshold: float,
     rows_of: Mapping[str, np.ndarray],
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
-    """Compares models on each category of photos by itself, as Hou et al. (2022) do.
-
-    Returns:
-        A row for each category and entry: category, photos, name, the metrics with intervals, and
-        their differences to the baseline as METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for
-        the baseline. Nothing is tested: so many tests would find something.
+    """Returns a separate comparison for each category of photos, as in Hou et al. (2022).
 
     Args:
         entries: at least one.
-        baseline: the name of one of them.
-        threshold: the mean score above which a photo is good.
-        rows_of: the photos of each category.
-        resamples: of the 95 % intervals.
+        baseline: name of one of the entries.
+        threshold: mean score above which a photo is good.
+        rows_of: row numbers of the photos of each category.
+        resamples: number of bootstrap samples of the 95 % intervals.
+
+    Returns:
+        One row per category and entry: category, photos, name, the metrics with intervals, and
+        their differences to the baseline as METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for
+        the baseline. There are no tests, since some of so many would be significant by chance.
     """
     tables = []
     for category, rows in rows_of.items():
@@ -145,7 +146,7 @@ def compare_by_category(
     return pd.concat(tables, ignore_index=True)
 
 
-def _table(entries: Sequence[Entry], values: np.ndarray, intervals: np.ndarray) -> pd.DataFrame:
+def _table(entries: Sequence[Contender], values: np.ndarray, intervals: np.ndarray) -> pd.DataFrame:
     table = pd.DataFrame({"name": [entry.name for entry in entries]})
     for column, name in enumerate(Agreement._fields):
         table[name] = values[:, column]
@@ -155,7 +156,7 @@ def _table(entries: Sequence[Entry], values: np.ndarray, intervals: np.ndarray) 
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns a table of numbers with intervals as one of texts, for people."""
+    """Returns a table of numbers with intervals as a table of formatted text."""
     result = pd.DataFrame({"": table["name"]})
     for column in table.columns[1:]:
         if column.endswith(("_low", "_high")):
@@ -164,8 +165,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         if low in table:
             columns = (table[column], table[low], table[high])
             result[_label(column)] = [
-                "-" if np.isnan(value) else f"{value:.3f} [{below:.3f}, {above:.3f}]"
-                for value, below, above in zip(*columns, strict=True)
+                number(value, (below, above)) for value, below, above in zip(*columns, strict=True)
             ]
         else:
             result[_label(column)] = table[column].map(_text)
@@ -180,6 +180,6 @@ def _label(column: str) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return "-" if np.isnan(value) else f"{value:.3g}"
-    return str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:g}" if value.is_integer() else number(value)

@@ -1,76 +1,144 @@
-"""Agreement of a NIMA model with human ratings, beside that of always predicting the mean."""
+"""Agreement of a NIMA model, and of a constant baseline, with human ratings."""
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 
+from nima_pretrain.data.rating_files import as_ratings, listed_in
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.figures import draw_predictions, save_figure
+from nima_pretrain.evaluation.evaluation_files import rows_by_category, write_evaluation
+from nima_pretrain.evaluation.results import EvaluationResults, Metrics
 from nima_pretrain.evaluation.significance import RESAMPLES, bootstrap_interval
-from nima_pretrain.files import read_json, replacing, write_json
+from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
 from nima_pretrain.progress import counting
-from nima_pretrain.report import Figure, Table, write_section
-from nima_pretrain.weights.store import SideCar
+from nima_pretrain.weights.side_car import NimaCard
+from nima_pretrain.weights.store import load_model, read_side_car
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = "evaluation"
-_PREDICTIONS = "predictions.csv"
-_RESULTS = "results.json"
-_FEWEST_IN_CATEGORY = 3
+Part = Literal["all", "training", "validation", "test"]
 
 
 class Evaluation(NamedTuple):
-    """Results by name, and one row for each photo."""
+    """An evaluation of a model.
 
-    results: dict[str, Any]
+    Attributes:
+        results: metrics with their intervals.
+        table: one row per photo: rating, scores, errors.
+        name: name of the evaluation.
+        folder: its folder in the run of the weights.
+    """
+
+    results: EvaluationResults
     table: pd.DataFrame
+    name: str
+    folder: Path
 
 
 def evaluate(
-    model: keras.Model,
-    side_car: SideCar,
-    ratings: Ratings,
+    weights: Path | str,
+    ratings: Path | str | Ratings,
+    *,
+    images: Path | str | None = None,
+    scale: ScoreScale | str | None = None,
+    part: Part | None = None,
+    test_list: Path | str | None = None,
+    name: str | None = None,
+    output: Path | str | None = None,
+    predictions: Path | str | None = None,
     threshold: float | None = None,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
-    """Returns how well a model predicts ratings.
+    """Returns a model's agreement with human ratings, which is also saved beside the weights.
 
-    `constant` holds the same metrics for always predicting the mean distribution of these very
-    ratings: no other constant has a lower EMD, so it is a generous one. Photos that cannot be
-    read are counted and left out, here and there.
+    Args:
+        weights: a `nima.h5`, with its side-car beside it.
+        ratings: a file of ratings in any format, see `data.rating_files`, or `Ratings`.
+        images: folder of the rated images, for a file of ratings.
+        scale: the score scale, if the ratings do not state it, e.g. "1:5".
+        part: part of ratings with a split; None for "test" if there is one, or else for all.
+        test_list: file list of the photos to evaluate on, or None for all.
+        name: name of the evaluation; None for that of the file and the part.
+        output: additional JSON file for the results, or None.
+        predictions: additional CSV file for the table, or None.
+        threshold: mean score above which a photo is good, on the scale of the ratings; None for
+            the default of that scale.
+        resamples: number of bootstrap samples of the 95 % intervals; 0 for no intervals.
 
-    Ratings may be on another scale than the model's. Then `model` holds the metrics of its scores
-    as they are, as the paper compares AVA models with TID2013, and `mapped` those of its scores
-    brought linearly to the scale of the ratings. EMD needs as many bins on both sides; it is that
-    of the bins, and so one of `mapped`.
+    Raises:
+        InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
+            same name on other ratings exists.
 
-    Where the ratings say what photos show, `categories` holds the model's metrics for each category
-    of at least three photos, on the scale of the ratings.
+    Example:
+        >>> found = evaluate("runs/nima/nima.h5", "test.json", images="photos")
+        >>> found.results.model["srcc"]
+    """
+    if part and test_list:
+        raise InputError("Expected --part or --test-list, received both.")
+    weights = Path(weights)
+    side_car = read_side_car(weights, NimaCard)
+    rated = as_ratings(ratings, images, scale)
+    if test_list:
+        rated = listed_in(rated, test_list)
+    stem = "ratings" if isinstance(ratings, Ratings) else Path(ratings).stem
+    if part is None and "test" in rated.parts:
+        part = "test"
+    if part and part != "all":
+        if part not in rated.parts:
+            raise InputError(f"Expected photos for {part} in {stem}, but its split has none.")
+        rated = rated.part(part)
+    name = name or "-".join([stem, *([part] if part else [])])
+    results, table = agreement_with(load_model(weights), side_car, rated, threshold, resamples)
+    folder = write_evaluation(results, table, weights.parent, name)
+    if output:
+        write_json(Path(output), results.model_dump(mode="json"))
+    if predictions:
+        with replacing(Path(predictions)) as partial:
+            table.to_csv(partial, index=False)
+    return Evaluation(results, table, name, folder)
+
+
+def agreement_with(
+    model: keras.Model,
+    side_car: NimaCard,
+    ratings: Ratings,
+    threshold: float | None = None,
+    resamples: int = RESAMPLES,
+) -> tuple[EvaluationResults, pd.DataFrame]:
+    """Returns the agreement of a model with ratings, and a table with one row per photo.
+
+    The constant baseline predicts the mean distribution of the test ratings themselves, which
+    makes it strong: no other constant has a lower EMD. Unreadable photos are counted and left out
+    for both.
+
+    The ratings may have another scale than the model. Then `model` holds the metrics of its
+    unchanged scores, as in the paper's comparison of AVA models with TID2013, and `mapped` those
+    of its scores mapped linearly to the scale of the ratings. EMD compares bins: it is defined for
+    `mapped` only, and only for equal numbers of bins.
 
     Args:
         model: a NIMA model.
-        side_car: of its weights.
+        side_car: the side-car of its weights.
         ratings: photos and distributions.
-        threshold: mean score above which a photo counts as good, on the scale of the ratings; None
-            for that scale's own.
-        resamples: of the 95 % bootstrap intervals; 0 for none.
+        threshold: see `evaluate`.
+        resamples: see `evaluate`.
 
     Raises:
         InputError: no photo can be read.
     """
     scale, own_scale = ratings.scale, side_car.score_scale
+    photo_model = PhotoModel(model, side_car.network)
     scores = []
     with counting("scoring photos", len(ratings)) as show:
-        for score in score_photos(PhotoModel(model, side_car.network), ratings.paths):
+        for score in score_photos(photo_model, own_scale, ratings.paths):
             scores.append(score)
             show(len(scores))
     read = [score.distribution is not None for score in scores]
@@ -82,29 +150,14 @@ def evaluate(
     variants = _variants(true, predicted, scale, own_scale)
     constant = scored(true, np.broadcast_to(true.mean(axis=0), true.shape), scale.scores)
     of_all = {**variants, "constant": constant}
-    results: dict[str, Any] = {
-        "images": len(true),
-        "unreadable": len(ratings) - len(true),
-        "ratings_sha256": ratings.digest,
-        "of_votes": ratings.of_votes,
-        "scale": str(scale),
-        "model_scale": str(own_scale),
-        "threshold": limit,
-        "fraction_above_threshold": float(np.mean(mean_score(true, scale.scores) > limit)),
-        **{name: _defined(photos.agreement(limit)) for name, photos in of_all.items()},
-    }
-    if resamples:
-        logger.info("intervals from %d bootstrap samples of %d photos", resamples, len(true))
-        results["intervals"] = {
-            name: _intervals(photos, limit, resamples) for name, photos in of_all.items()
-        }
     shown = variants.get("mapped", variants["model"])
     table = predictions_table(scores, own_scale)
     table.insert(0, "name", ratings.names)
     table.insert(2, "true_mean", ratings.mean_scores)
+    categories = None
     if ratings.categories:
         table.insert(2, "category", ratings.categories)
-        results["categories"] = _by_category(shown, table[read], limit)
+        categories = _by_category(shown, table[read], limit)
     for column, values in (
         ("mapped_mean", shown.predicted),
         ("absolute_error", shown.errors),
@@ -112,110 +165,29 @@ def evaluate(
         ("emd_r1", shown.emd_r1),
     ):
         table.loc[read, column] = values
-    return Evaluation(results, table)
-
-
-def write_evaluation(evaluation: Evaluation, folder: Path, name: str) -> Path:
-    """Writes an evaluation into `evaluation/NAME/` of a folder and into its report.
-
-    Args:
-        evaluation: from `evaluate`.
-        folder: of the run.
-        name: of the ratings.
-
-    Raises:
-        InputError: another evaluation, on other ratings, is there already.
-    """
-    target = folder / _FOLDER / name
-    if (target / _RESULTS).is_file():
-        before = read_json(target / _RESULTS, "evaluation").get("ratings_sha256")
-        if before != evaluation.results["ratings_sha256"]:
-            raise InputError(
-                f"{target} holds an evaluation on other ratings of the same name. "
-                "Give this one another with --name."
-            )
-    with replacing(target / _PREDICTIONS) as partial:
-        evaluation.table.to_csv(partial, index=False)
-    write_json(target / _RESULTS, evaluation.results)
-    png = target / "predictions.png"
-    save_figure(draw_predictions({name: read_predictions(target)}), png)
-    text = f"{evaluation.results['images']} photos, scores of {evaluation.results['scale']}."
-    parts: list[Figure | Table] = [
-        Table(metrics_table(evaluation.results), "Metrics, with 95 % intervals over photos."),
-        Figure(png, "Predicted against true means; the line is where both agree."),
-    ]
-    if evaluation.results.get("categories"):
-        caption = "Metrics by what photos show, where there are at least three of it."
-        parts.append(Table(categories_table(evaluation.results), caption))
-    write_section(folder, f"evaluation-{name}", f"Evaluation on {name}", text, parts)
-    return target
-
-
-def evaluations_of(folder: Path) -> dict[str, Path]:
-    """Returns the folders of the evaluations that a run has, by the name of the ratings."""
-    found = sorted((folder / _FOLDER).glob(f"*/{_PREDICTIONS}"))
-    return {file.parent.name: file.parent for file in found}
-
-
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """Returns the readable photos of a written evaluation, indexed by name."""
-    table = pd.read_csv(folder / _PREDICTIONS, dtype={"name": str, "path": str})
-    return table[table["status"] == "ok"].set_index("name")
-
-
-def scored_of(table: pd.DataFrame) -> ScoredPhotos:
-    """Returns the photos of a table of predictions, on the scale of the ratings."""
-    columns = ("true_mean", "mapped_mean", "emd", "emd_r1")
-    return ScoredPhotos(*(table[column].to_numpy(np.float64) for column in columns))
-
-
-def metrics_table(results: dict[str, Any]) -> pd.DataFrame:
-    """Returns the metrics of an evaluation as a table, one row each for model and constant."""
-    labels = {"model": "model", "mapped": "model, mapped to the scale", "constant": "constant"}
-    rows = []
-    for name, label in labels.items():
-        if name not in results:
-            continue
-        row = {"": label}
-        for metric in Agreement._fields:
-            row[metric] = _number(results[name][metric])
-            interval = results.get("intervals", {}).get(name, {}).get(metric)
-            if interval:
-                row[metric] += f" [{_number(interval[0])}, {_number(interval[1])}]"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def categories_table(results: dict[str, Any]) -> pd.DataFrame:
-    """Returns the metrics of an evaluation by category, a row each, the largest first."""
-    rows = [
-        {
-            "category": category,
-            "photos": metrics["photos"],
-            **{metric: _number(metrics[metric]) for metric in Agreement._fields},
-        }
-        for category, metrics in results.get("categories", {}).items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def rows_by_category(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Returns the rows of each category of at least three photos, the largest category first.
-
-    Args:
-        table: of predictions; without a column `category` there are none.
-    """
-    if "category" not in table:
-        return {}
-    known = table["category"].fillna("").astype(str)
-    counts = known[known != ""].value_counts()
-    names = [str(name) for name, count in counts.items() if count >= _FEWEST_IN_CATEGORY]
-    return {name: np.flatnonzero(known == name) for name in names}
+    intervals = None
+    if resamples:
+        logger.info("intervals from %d bootstrap samples of %d photos", resamples, len(true))
+        intervals = {name: _intervals(photos, limit, resamples) for name, photos in of_all.items()}
+    results = EvaluationResults(
+        images=len(true),
+        unreadable=len(ratings) - len(true),
+        ratings_sha256=ratings.digest,
+        of_votes=ratings.of_votes,
+        scale=str(scale),
+        model_scale=str(own_scale),
+        threshold=limit,
+        fraction_above_threshold=float(np.mean(mean_score(true, scale.scores) > limit)),
+        intervals=intervals,
+        categories=categories,
+        **{name: _defined(photos.agreement(limit)) for name, photos in of_all.items()},
+    )
+    return results, table
 
 
 def _by_category(
     photos: ScoredPhotos, table: pd.DataFrame, threshold: float
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, int | float | None]]:
     return {
         category: {"photos": len(rows), **_defined(photos.rows(rows).agreement(threshold))}
         for category, rows in rows_by_category(table).items()
@@ -244,22 +216,18 @@ def _variants(
 
 def _intervals(
     photos: ScoredPhotos, threshold: float, resamples: int
-) -> dict[str, list[float] | None]:
+) -> dict[str, tuple[float, float] | None]:
     def statistic(rows: np.ndarray) -> np.ndarray:
         return np.array(photos.rows(rows).agreement(threshold))
 
     found = bootstrap_interval(statistic, len(photos.true), resamples)
     return {
-        name: None if np.isnan(interval).any() else interval.tolist()
+        name: None if np.isnan(interval).any() else tuple(interval.tolist())
         for name, interval in zip(Agreement._fields, found, strict=True)
     }
 
 
-def _defined(metrics: Agreement) -> dict[str, float | None]:
-    """Metrics with None for those that are not defined: JSON has no NaN."""
+def _defined(metrics: Agreement) -> Metrics:
+    """Returns the metrics with None for undefined ones, since JSON has no NaN."""
     named = metrics._asdict()
     return {name: None if np.isnan(value) else value for name, value in named.items()}
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

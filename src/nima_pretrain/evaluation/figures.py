@@ -1,4 +1,4 @@
-"""Evaluations and comparisons, drawn; every function returns a matplotlib figure."""
+"""Matplotlib figures of evaluations and comparisons."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -20,10 +20,10 @@ def save_figure(figure: Figure, png: Path) -> None:
 
 
 def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Returns predicted against true means, one field for each table.
+    """Returns a plot of predicted against true means, one panel per table.
 
     Args:
-        tables: with the columns true_mean and mapped_mean, by name.
+        tables: tables with the columns true_mean and mapped_mean, by name.
     """
     columns = min(len(tables), 3)
     lines = -(-len(tables) // columns)
@@ -46,7 +46,7 @@ def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def draw_by_share(table: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
-    """Returns metrics by the share of the training ratings, a line for each start.
+    """Returns a plot of metrics against the share of training ratings, one line per start.
 
     Args:
         table: columns start, share, and for every metric its value, NAME_low and NAME_high.
@@ -71,7 +71,7 @@ def draw_by_share(table: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
 
 
 def draw_learning_curves(logs: Mapping[str, list[pd.DataFrame]]) -> Figure:
-    """Returns validation losses by epoch, a field for each start, a line for each run.
+    """Returns a plot of validation losses by epoch, one panel per start, one line per run.
 
     Args:
         logs: tables with the columns epoch, val_loss and backbone_learning_rate, by start.
@@ -93,12 +93,12 @@ def draw_learning_curves(logs: Mapping[str, list[pd.DataFrame]]) -> Figure:
 
 
 def draw_differences(table: pd.DataFrame, metrics: Mapping[str, str], baseline: str) -> Figure:
-    """Returns how much each entry differs from the baseline, with 95 % intervals.
+    """Returns a plot of each entry's differences to the baseline, with 95 % intervals.
 
     Args:
         table: columns name, and for every metric NAME, NAME_low, NAME_high.
         metrics: labels by column.
-        baseline: what the differences are to.
+        baseline: name of the baseline.
     """
     figure = Figure((2.8 * len(metrics), 0.45 * len(table) + 1.3), layout="constrained")
     fields = figure.subplots(1, len(metrics), squeeze=False, sharey=True).flat

@@ -1,4 +1,4 @@
-"""The ridge probe: a linear regression on frozen features, which fine-tuning has to beat."""
+"""The ridge probe: linear regression on frozen features, a baseline of fine-tuning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,11 +21,14 @@ def frozen_features(weights: str, network: NetworkConfig, paths: Sequence[Path])
     """Returns the pooled features of photos, (N, F) float64; NaN for those that cannot be read.
 
     Args:
-        weights: what a training starts from; see `networks.weights.load_base_weights`.
+        weights: initialization of the backbone; see `weights.store.load_base_weights`.
         network: backbone, size and fit.
         paths: the photos.
+
+    Raises:
+        InputError: see `load_base_weights`.
     """
-    keras.utils.set_random_seed(0)  # so that a start without weights is the same one every time
+    keras.utils.set_random_seed(0)  # makes the initialization "none" reproducible
     backbone = build_backbone(network.backbone, network.input_size, network.width)
     load_base_weights(backbone, weights, network)
     result = np.full((len(paths), backbone.output_shape[-1]), np.nan)
@@ -39,15 +42,15 @@ def frozen_features(weights: str, network: NetworkConfig, paths: Sequence[Path])
 
 
 def ridge_probe(features: np.ndarray, means: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the mean scores that ridge regression predicts for other photos, (M,) float64.
+    """Returns the mean scores of other photos predicted by ridge regression, (M,) float64.
 
-    Features are standardised on the training photos. The penalty is that of the least
-    leave-one-out error on them, of 17 between 0.1 and 10 million, in closed form.
+    Features are standardized on the training photos. Of 17 penalties between 0.1 and 10 million,
+    the one with the least leave-one-out error on the training photos (in closed form) is used.
 
     Args:
-        features: (N, F) of the training photos.
-        means: (N,) their mean scores.
-        others: (M, F) of the photos to predict.
+        features: (N, F) floats of the training photos.
+        means: (N,) floats, their mean scores in points.
+        others: (M, F) floats of the photos to predict.
     """
     centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
     x, x_others = (features - centre) / scale, (others - centre) / scale
@@ -58,7 +61,7 @@ def ridge_probe(features: np.ndarray, means: np.ndarray, others: np.ndarray) -> 
     errors = []
     for penalty in _PENALTIES:
         shrunk = singular**2 / (singular**2 + penalty)
-        # The centred mean counts too: one N-th of every photo's own score is in the intercept.
+        # The leverage includes the intercept, which contains 1 / N of every photo's own score.
         leverage = (left**2) @ shrunk + 1 / len(y)
         errors.append(np.mean(((y - left @ (shrunk * projected)) / (1 - leverage)) ** 2))
     penalty = _PENALTIES[int(np.argmin(errors))]
@@ -69,13 +72,13 @@ def ridge_probe(features: np.ndarray, means: np.ndarray, others: np.ndarray) -> 
 def probe_predictions(
     features: np.ndarray, ratings: Ratings, training: Sequence[int], testing: Sequence[int]
 ) -> np.ndarray:
-    """Returns the probe's mean scores of test photos, within the scale; NaN for unreadable ones.
+    """Returns the probe's mean scores of test photos, clipped to the scale; NaN if unreadable.
 
     Args:
-        features: (N, F) of all photos.
-        ratings: of the same photos.
-        training: rows to fit on.
-        testing: rows to predict.
+        features: (N, F) floats of all photos; NaN for unreadable ones.
+        ratings: ratings of the same photos.
+        training: row numbers to fit on.
+        testing: row numbers to predict.
     """
     readable = np.isfinite(features).all(axis=1)
     rows = [row for row in training if readable[row]]

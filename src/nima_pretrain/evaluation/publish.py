@@ -1,20 +1,21 @@
-"""A run's weights as files that any static host can serve, with a card that says what they are."""
+"""Publication of a run's weights as files for a static web server, with model cards."""
 
 import shutil
 from pathlib import Path
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.evaluate import evaluations_of, metrics_table
-from nima_pretrain.files import read_json, replacing, write_json
+from nima_pretrain.evaluation.evaluation_files import evaluations_of, metrics_table
+from nima_pretrain.evaluation.results import EvaluationResults
+from nima_pretrain.files import replacing, write_json
 from nima_pretrain.report import markdown_table, render
 from nima_pretrain.weights.manifest import (
     MANIFEST,
-    Entry,
     Manifest,
+    Published,
     read_manifest,
     write_manifest,
 )
-from nima_pretrain.weights.side_car import SideCar, read_beside, side_car_path
+from nima_pretrain.weights.side_car import NimaCard, read_beside, side_car_path
 
 _FILES = ("nima.h5", "pretext.h5", "backbone.h5")
 _WHAT = {
@@ -32,13 +33,13 @@ _USE = {
 _DIGEST_SHOWN = 8
 
 
-def publish(run: Path, folder: Path) -> list[Entry]:
-    """Puts a run's weights, side-cars, cards and manifest rows into a folder.
+def publish(run: Path, folder: Path) -> list[Published]:
+    """Writes a run's weights, side-cars, model cards and manifest entries; returns the entries.
 
     Args:
         run: folder of a run.
-        folder: to be served; what else it publishes stays. A card that is there is kept, since
-            somebody may have written into it.
+        folder: folder to be served; its other weights are kept. An existing model card is kept,
+            since it may have been edited.
 
     Raises:
         InputError: the run has no weights, or the folder cannot be written.
@@ -54,7 +55,7 @@ def publish(run: Path, folder: Path) -> list[Entry]:
     return entries
 
 
-def _publish_file(file: Path, folder: Path, run: Path) -> Entry:
+def _publish_file(file: Path, folder: Path, run: Path) -> Published:
     side_car = read_beside(file)
     network = side_car.network
     name = (
@@ -65,7 +66,7 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Entry:
     with replacing(target) as partial:
         shutil.copyfile(file, partial)
     write_json(side_car_path(target), side_car.model_dump(mode="json", exclude_none=True))
-    entry = Entry(
+    entry = Published(
         name=name,
         address=target.name,
         bytes=target.stat().st_size,
@@ -75,24 +76,27 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Entry:
     card = folder / f"{name}.md"
     if not card.exists():
         with replacing(card) as partial:
-            partial.write_text(_card(entry, side_car, run), encoding="utf-8")
+            partial.write_text(_model_card(entry, run), encoding="utf-8")
     return entry
 
 
-def _card(entry: Entry, side_car: SideCar, run: Path) -> str:
-    metrics = []
-    # `train` keeps its evaluation where its fine-tuning is.
+def _model_card(entry: Published, run: Path) -> str:
+    side_car = entry.side_car
+    metrics, scale = [], ""
+    # `train` has its evaluation in the folder of fine-tuning.
     evaluations = evaluations_of(run) or evaluations_of(run / "finetune")
-    for name, evaluation in evaluations.items() if side_car.kind == "nima" else ():
-        results = read_json(evaluation / "results.json", "evaluation")
-        title = f"{name} ({results['images']} photos, {results['scale']})"
-        metrics.append((title, markdown_table(metrics_table(results))))
+    if isinstance(side_car, NimaCard):
+        scale = str(side_car.score_scale)
+        for name, evaluation in evaluations.items():
+            results = EvaluationResults.read(evaluation)
+            title = f"{name} ({results.images} photos, {results.scale})"
+            metrics.append((title, markdown_table(metrics_table(results))))
     return render(
         "card.md",
         entry=entry,
         network=side_car.network,
         what=_WHAT[side_car.kind],
         use=_USE[side_car.kind].format(name=entry.name),
-        scale=str(side_car.score_scale) if side_car.scale else "",
+        scale=scale,
         metrics=metrics,
     )

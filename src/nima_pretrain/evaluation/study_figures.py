@@ -1,4 +1,4 @@
-"""The tables of a study, drawn; every function returns a matplotlib figure."""
+"""Matplotlib figures of the tables of a study."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nima_pretrain.distortions import Aspect
-from nima_pretrain.evaluation.view_outputs import Outputs
+from nima_pretrain.evaluation.view_outputs import ViewOutputs
 
 COLOURS = {"technical": "#2b6cb0", "style": "#b7791f", "composition": "#2f855a"}
 _COLUMNS = 6
 
 
 def draw_ordered_pairs(pairs: pd.DataFrame) -> Figure:
-    """Returns the share of pairs in order for each distortion, reference and inner pairs apart."""
+    """Returns a plot of the share of ordered pairs by distortion, for reference and inner pairs."""
     of_distortions = pairs[pairs["group"] == "distortion"]
     names = list(dict.fromkeys(of_distortions["name"]))
     figure = Figure((9, 0.32 * len(names) + 1.2), layout="constrained")
@@ -73,7 +73,7 @@ def draw_confusion(tables: dict[Aspect, pd.DataFrame]) -> Figure:
 
 
 def draw_levels(levels: pd.DataFrame) -> Figure:
-    """Returns each distortion's output against its level: median and the 5 to 95 % band."""
+    """Returns a plot of each distortion's output against its level: median and 5 to 95 % band."""
 
     def draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         axes.plot(rows["level"], rows["target"], color="#888", linestyle=":")
@@ -84,7 +84,7 @@ def draw_levels(levels: pd.DataFrame) -> Figure:
 
 
 def draw_score_curves(curves: pd.DataFrame, score: str) -> Figure:
-    """Returns how the score changes with each distortion: the mean with its 95 % interval."""
+    """Returns a plot of the score's change by distortion level: mean and 95 % interval."""
 
     def draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         axes.axhline(0, color="#888", linewidth=0.8)
@@ -94,7 +94,7 @@ def draw_score_curves(curves: pd.DataFrame, score: str) -> Figure:
     return _one_panel_each(curves, draw, "level", f"change of the {score}")
 
 
-def draw_brightness(outputs: Outputs) -> Figure:
+def draw_brightness(outputs: ViewOutputs) -> Figure:
     """Returns figure 4 of the paper: outputs for brightness and contrast on brightness edits."""
     assert outputs.levels is not None
     bank = outputs.bank
@@ -127,7 +127,7 @@ def _one_panel_each(
     x_label: str,
     y_label: str,
 ) -> Figure:
-    """Small panels with shared axes, one for each distortion in the order of the table."""
+    """Returns panels with shared axes, one per distortion in the order of the table."""
     groups = list(table.groupby("distortion", sort=False))
     num_rows = -(-len(groups) // _COLUMNS)
     figure = Figure((14, 2.3 * num_rows + 0.5), layout="constrained")

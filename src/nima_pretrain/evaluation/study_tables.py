@@ -1,33 +1,36 @@
-"""What the outputs say, as tables: one row a fact, with an interval where photos scatter.
+"""Tables of a study, with intervals over photos.
 
-Photos are independent of each other, views of one photo are not. So every interval comes from
-resampling photos: a 95 % bootstrap interval of the mean over photos.
+Photos are independent of each other, views of one photo are not. So every interval is a 95 %
+bootstrap interval that resamples photos.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.distortions import VOID_GREY_LEVELS, Aspect, Distortion
-from nima_pretrain.evaluation.view_outputs import Outputs
+from nima_pretrain.distortions import Aspect, Distortion
+from nima_pretrain.evaluation.significance import bootstrap_interval
+from nima_pretrain.evaluation.view_outputs import ViewOutputs
+from nima_pretrain.pretext.targets import VOID_GREY_LEVELS, class_terms, ranked_pairs
 
 _RESAMPLES = 2000
 
 
-def ordered_pairs(outputs: Outputs) -> pd.DataFrame:
-    """Returns the share of pairs that the scores put in order.
+def ordered_pairs(outputs: ViewOutputs) -> pd.DataFrame:
+    """Returns the share of pairs in the right order by the scores.
 
-    Columns: group ("all", "aspect", "distortion"), name, aspect, kind ("reference": the pairs of an
-    undistorted with a distorted view; "inner": those of two distorted ones; "all"), pairs (a
-    photo), share, low, high. Pairs that the bank's losses leave out are left out here.
+    Columns: group ("all", "aspect", "distortion"), name, aspect, kind ("reference": pairs of an
+    undistorted and a distorted view; "inner": pairs of two distorted ones; "all"), pairs (per
+    photo), share, low, high. Pairs that the bank's losses ignore are left out.
     """
     bank = outputs.bank
-    is_ordered = outputs.scores[:, bank.pairs.better] > outputs.scores[:, bank.pairs.worse]
+    pairs = ranked_pairs(bank)
+    is_ordered = outputs.scores[:, pairs.better] > outputs.scores[:, pairs.worse]
     counts = np.ones_like(is_ordered)
     if bank.drops_void_terms:
         counts = outputs.differences >= VOID_GREY_LEVELS
-    is_reference = np.isin(bank.pairs.better, [series.reference for series in bank.series])
+    is_reference = np.isin(pairs.better, [series.reference for series in bank.series])
     of_distortion = _distortion_of_pairs(outputs)
     rows = []
     for group, name, aspect, in_group in _groups(outputs, of_distortion):
@@ -46,15 +49,15 @@ def ordered_pairs(outputs: Outputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def classification_accuracy(outputs: Outputs) -> pd.DataFrame:
-    """Returns how often the distortion is named rightly, by aspect.
+def classification_accuracy(outputs: ViewOutputs) -> pd.DataFrame:
+    """Returns the accuracy of classifying the distortion, by aspect.
 
-    Columns: aspect, classes, views (a photo), accuracy, low, high, guessing.
+    Columns: aspect, classes, views (per photo), accuracy, low, high, guessing (chance level).
     """
     assert outputs.logits is not None
     rows = []
     for aspect in Aspect:
-        terms = outputs.bank.class_terms[aspect]
+        terms = class_terms(outputs.bank)[aspect]
         named = outputs.logits[aspect][:, terms.views].argmax(axis=-1)
         right = (named == terms.labels).sum(axis=1)
         total = np.full(len(right), len(terms.labels))
@@ -64,19 +67,19 @@ def classification_accuracy(outputs: Outputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def confusion(outputs: Outputs, aspect: Aspect) -> pd.DataFrame:
-    """Returns how many views of each distortion (rows) were named as which one (columns)."""
+def confusion(outputs: ViewOutputs, aspect: Aspect) -> pd.DataFrame:
+    """Returns the confusion matrix of an aspect: counts by true (rows) and predicted distortion."""
     assert outputs.logits is not None
     names = [distortion.name for distortion in outputs.bank.of_aspect(aspect)]
-    terms = outputs.bank.class_terms[aspect]
+    terms = class_terms(outputs.bank)[aspect]
     named = outputs.logits[aspect][:, terms.views].argmax(axis=-1)
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (np.broadcast_to(terms.labels, named.shape), named), 1)
     return pd.DataFrame(counts, pd.Index(names, name="true"), names)
 
 
-def predicted_levels(outputs: Outputs) -> pd.DataFrame:
-    """Returns how each distortion's own output answers to its level.
+def predicted_levels(outputs: ViewOutputs) -> pd.DataFrame:
+    """Returns each distortion's own output by its level.
 
     Columns: distortion, aspect, level (signed), target (-1 to 1), and over the photos mean, p5,
     median, p95 of the output, and the mean absolute error.
@@ -95,11 +98,11 @@ def predicted_levels(outputs: Outputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def level_agreement(outputs: Outputs) -> pd.DataFrame:
-    """Returns for each distortion how its output follows its level.
+def level_agreement(outputs: ViewOutputs) -> pd.DataFrame:
+    """Returns the agreement of each distortion's output with its level.
 
     Columns: distortion, aspect, lcc (Pearson, over all its views of all photos), mae, mae_of_zero
-    (that of always answering 0).
+    (the constant baseline 0).
     """
     assert outputs.levels is not None
     rows = []
@@ -113,12 +116,12 @@ def level_agreement(outputs: Outputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["distortion", "aspect", "lcc", "mae", "mae_of_zero"])
 
 
-def score_curves(outputs: Outputs) -> pd.DataFrame:
-    """Returns how the score changes as each distortion grows.
+def score_curves(outputs: ViewOutputs) -> pd.DataFrame:
+    """Returns the change of the score by distortion level.
 
-    Columns: distortion, aspect, level (signed; 0 is the view that it is ranked against), view,
-    change (mean over photos of score minus the undistorted view's), low, high, and outscores (the
-    share of photos whose distorted view scores higher than the undistorted one).
+    Columns: distortion, aspect, level (signed; 0 is the reference), view, change (mean over photos
+    of the score minus that of the reference), low, high, and outscores (share of photos whose
+    distorted view scores above the reference).
     """
     rows = []
     for distortion in outputs.bank:
@@ -126,7 +129,7 @@ def score_curves(outputs: Outputs) -> pd.DataFrame:
         (reference,) = (view for view, level, _ in levels if level == 0)
         for view, level, _ in levels:
             change = outputs.scores[:, view] - outputs.scores[:, reference]
-            low, high = _interval(change)
+            low, high = _interval(_mean_of(change), len(change))
             row = (distortion.name, distortion.aspect.value, level, outputs.bank.view_names[view])
             rows.append((*row, change.mean(), low, high, (change > 0).mean()))
     columns = ["distortion", "aspect", "level", "view", "change", "low", "high", "outscores"]
@@ -136,7 +139,7 @@ def score_curves(outputs: Outputs) -> pd.DataFrame:
 def strongest_levels(curves: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of `score_curves` at both ends of every distortion, worst first.
 
-    These answer the question that users ask: does a spoilt copy outscore its original?
+    They show how often a strongly distorted copy scores above its original.
     """
     by_distortion = curves.groupby("distortion")["level"]
     is_end = curves["level"].isin([0]).eq(False) & (
@@ -146,8 +149,8 @@ def strongest_levels(curves: pd.DataFrame) -> pd.DataFrame:
     return curves[is_end].sort_values("outscores", ascending=False, kind="stable")
 
 
-def _views_of(outputs: Outputs, distortion: Distortion) -> list[tuple[int, int, float]]:
-    """View, signed level and target of a distortion's views, from the lowest level up."""
+def _views_of(outputs: ViewOutputs, distortion: Distortion) -> list[tuple[int, int, float]]:
+    """Returns index, signed level and target of a distortion's views, from the lowest level up."""
     rows = []
     for series in outputs.bank.series:
         if series.distortion is distortion:
@@ -157,8 +160,8 @@ def _views_of(outputs: Outputs, distortion: Distortion) -> list[tuple[int, int, 
     return sorted(set(rows), key=lambda row: row[1])
 
 
-def _distortion_of_pairs(outputs: Outputs) -> np.ndarray:
-    """Index of the distortion of every pair, (P,)."""
+def _distortion_of_pairs(outputs: ViewOutputs) -> np.ndarray:
+    """Returns the index of the distortion of every pair, (P,)."""
     names = [distortion.name for distortion in outputs.bank]
     of_view = {
         view: names.index(series.distortion.name)
@@ -166,13 +169,13 @@ def _distortion_of_pairs(outputs: Outputs) -> np.ndarray:
         for view in series.views
     }
     # The worse view of a pair is always a distorted one.
-    return np.array([of_view[int(view)] for view in outputs.bank.pairs.worse])
+    return np.array([of_view[int(view)] for view in ranked_pairs(outputs.bank).worse])
 
 
 def _groups(
-    outputs: Outputs, of_distortion: np.ndarray
+    outputs: ViewOutputs, of_distortion: np.ndarray
 ) -> Iterator[tuple[str, str, str, np.ndarray]]:
-    """Group, name, aspect, and which pairs belong to it."""
+    """Yields group, name, aspect, and the mask of its pairs, (P,) bool."""
     distortions = list(outputs.bank)
     yield "all", "all", "all", np.ones(len(of_distortion), bool)
     for aspect in Aspect:
@@ -183,21 +186,21 @@ def _groups(
 
 
 def _share(hits: np.ndarray, total: np.ndarray) -> tuple[float, float, float]:
-    """Share of hits over all photos, with its interval; both (N,) counts."""
+    """Returns the share of hits over all photos and its interval; arguments are (N,) counts."""
     if not total.sum():
         return float("nan"), float("nan"), float("nan")
-    chosen = _resampled(len(hits))
-    with np.errstate(invalid="ignore"):
-        shares = hits[chosen].sum(axis=1) / total[chosen].sum(axis=1)
-    low, high = np.nanpercentile(shares, [2.5, 97.5])
-    return float(hits.sum() / total.sum()), float(low), float(high)
+
+    def share(rows: np.ndarray, axis: int) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return hits[rows].sum(axis=axis) / total[rows].sum(axis=axis)
+
+    return float(hits.sum() / total.sum()), *_interval(share, len(hits))
 
 
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(values[_resampled(len(values))].mean(axis=1), [2.5, 97.5])
+def _interval(statistic: Callable[..., np.ndarray], count: int) -> tuple[float, float]:
+    ((low, high),) = bootstrap_interval(statistic, count, _RESAMPLES, vectorized=True)
     return float(low), float(high)
 
 
-def _resampled(count: int) -> np.ndarray:
-    """Indices of photos drawn with replacement, (resamples, photos); the same at every call."""
-    return np.random.default_rng(0).integers(0, count, (_RESAMPLES, count))
+def _mean_of(values: np.ndarray) -> Callable[..., np.ndarray]:
+    return lambda rows, axis: values[rows].mean(axis=axis)

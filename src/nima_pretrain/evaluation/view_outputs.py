@@ -1,4 +1,4 @@
-"""What a model says of every view of every photo."""
+"""Outputs of a model for all views of all photos."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions import Aspect, DistortionBank
 from nima_pretrain.metrics import mean_score
 from nima_pretrain.pretext.model import PretextModel
+from nima_pretrain.pretext.targets import pair_differences, ranked_pairs
 
 _IMAGES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """A model's outputs on N photos in all their V views; None where it has no such output.
+class ViewOutputs:
+    """A model's outputs for all V views of N photos; None for an output that it does not have.
 
     Attributes:
-        bank: says what the views are.
+        bank: the bank that rendered the views.
         differences: (N, P) mean absolute difference of the views of every pair, in grey levels.
         scores: (N, V), higher for better photos.
-        logits: by aspect (N, V, classes).
-        levels: (N, V, distortions), -1 to 1 on each distortion's own scale.
+        logits: (N, V, classes) by aspect.
+        levels: (N, V, distortions), trained to -1 to 1 over each distortion's strongest levels.
     """
 
     bank: DistortionBank
@@ -38,27 +39,28 @@ class Outputs:
 
 def outputs_of_pretext(
     model: PretextModel, bank: DistortionBank, photos: Iterable[np.ndarray]
-) -> Outputs:
+) -> ViewOutputs:
     """Returns the outputs of a pretext model.
 
     Args:
         model: from `networks.load_model`.
-        bank: its own.
-        photos: views of one photo at a time, (V, S, S, 3) uint8.
+        bank: the model's bank.
+        photos: views of one photo at a time, (V, S, S, 3) uint8 RGB.
     """
+    pairs = ranked_pairs(bank)
     differences, scores, levels = [], [], []
     logits: dict[Aspect, list[np.ndarray]] = {aspect: [] for aspect in Aspect}
     for views in photos:
         features = model.backbone.predict(views, batch_size=_IMAGES_AT_ONCE, verbose=0)
         predicted = model.predict_from_features(features[None])
-        differences.append(bank.differences(views))
+        differences.append(pair_differences(views, pairs))
         scores.append(predicted["ranking"][0])
         if "classification" in predicted:
             for aspect in Aspect:
                 logits[aspect].append(predicted["classification"][aspect.value][0])
         if "regression" in predicted:
             levels.append(predicted["regression"][0])
-    return Outputs(
+    return ViewOutputs(
         bank,
         np.stack(differences),
         np.stack(scores),
@@ -69,20 +71,22 @@ def outputs_of_pretext(
 
 def outputs_of_scorer(
     model: keras.Model, scale: ScoreScale, bank: DistortionBank, photos: Iterable[np.ndarray]
-) -> Outputs:
-    """Returns the mean scores of a model that predicts score distributions.
+) -> ViewOutputs:
+    """Returns the mean scores of a NIMA model.
 
     Args:
         model: a NIMA model.
-        scale: its scores.
-        bank: which views to ask it about.
-        photos: as in `outputs_of_pretext`.
+        scale: its score scale.
+        bank: the bank that rendered the views.
+        photos: see `outputs_of_pretext`.
     """
+
+    pairs = ranked_pairs(bank)
 
     def of_photo() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for views in photos:
             distributions = model.predict(views, batch_size=_IMAGES_AT_ONCE, verbose=0)
-            yield bank.differences(views), mean_score(distributions, scale.scores)
+            yield pair_differences(views, pairs), mean_score(distributions, scale.scores)
 
     differences, scores = zip(*of_photo(), strict=True)
-    return Outputs(bank, np.stack(differences), np.stack(scores))
+    return ViewOutputs(bank, np.stack(differences), np.stack(scores))

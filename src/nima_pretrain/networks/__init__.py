@@ -1,6 +1,6 @@
-"""Networks built by code; whatever is trained, scored or saved is one of these.
+"""The networks that are trained, applied and saved; all are built by code.
 
-`build_pretext_model` and `load_model` live in packages above this one and are looked up on use.
+`build_pretext_model` and `load_model` are defined in other packages and imported on first use.
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima
 
 _ELSEWHERE = {
-    "build_pretext_model": "nima_pretrain.pretext.model",
+    "build_pretext_model": "nima_pretrain.pretext.ranking",
     "load_model": "nima_pretrain.weights.store",
 }
 

@@ -1,4 +1,4 @@
-"""The backbones: 8-bit photos in, pooled features out, each with its own rescaling inside."""
+"""The backbones: from 8-bit photos to pooled features, with preprocessing inside the network."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 # steps to follow new data. PyTorch's networks, the paper's among them, use 0.9 (there called 0.1).
 _BATCH_NORM_MOMENTUM = 0.9
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B from 0 to 1
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # R, G, B, on a range of 0 to 1
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class ReverseChannels(keras.layers.Layer):
-    """RGB to BGR, which the weights converted from Caffe want."""
+    """RGB to BGR, as the weights converted from Caffe require."""
 
     def call(self, photos: tf.Tensor) -> tf.Tensor:
         return photos[..., ::-1]
@@ -30,10 +30,10 @@ class ReverseChannels(keras.layers.Layer):
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class EfficientNetNormalization(keras.layers.Normalization):
-    """Normalization, divided by the square root of ImageNet's deviations once more.
+    """Normalization, followed by division by the square root of ImageNet's deviations.
 
-    EfficientNet was trained so. `keras.applications` adds the division only where it loads the
-    ImageNet weights itself; here it belongs to the network.
+    EfficientNet was trained this way. `keras.applications` adds the division only when it loads
+    the ImageNet weights itself; here it is part of the network.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -52,17 +52,17 @@ def _to_unit_deviation(photos: Any) -> Any:
 
 def _to_centred_bgr(photos: Any) -> Any:
     reversed_ = ReverseChannels(name="reverse_channels")(photos)
-    offset = [-103.939, -116.779, -123.68]  # ImageNet's means of B, G, R from 0 to 255
+    offset = [-103.939, -116.779, -123.68]  # ImageNet's means of B, G, R, range 0 to 255
     return keras.layers.Rescaling(1.0, offset=offset, name="rescaling")(reversed_)
 
 
 def _as_they_are(photos: Any) -> Any:
-    # EfficientNet begins with a rescaling of its own, but expects floats.
+    # EfficientNet contains its own rescaling, but expects floats.
     return keras.layers.Rescaling(1.0, name="rescaling_none")(photos)
 
 
 class _Network(NamedTuple):
-    """How a network of keras.applications wants its photos, and what it can be asked for."""
+    """Preprocessing and options of a network of keras.applications."""
 
     preprocess: Callable[[Any], Any]
     has_width: bool = False
@@ -87,19 +87,18 @@ def build_backbone(
     width: float = 1.0,
     precision: Precision = "float32",
 ) -> keras.Model:
-    """Returns a backbone without weights from anywhere: (B, S, S, 3) uint8 -> (B, F) float32.
+    """Returns a backbone with random weights: (B, S, S, 3) uint8 RGB -> (B, F) float32.
 
-    Whatever is done with the values from 0 to 255 is done by its first layers, so weights and
-    preprocessing cannot part.
+    Its first layers rescale the values from 0 to 255, so weights and preprocessing stay together.
 
     Args:
-        name: of a network in keras.applications; `config.BackboneName` lists them.
+        name: a network of keras.applications; `config.BackboneName` lists them.
         input_size: S, pixels.
         width: alpha of MobileNet and MobileNetV2, any positive number; 1 for the others.
-        precision: what is computed in; weights and features are float32 in any case.
+        precision: of the computation; weights and features are float32 in any case.
 
     Raises:
-        InputError: the network is not known, or does not come in this width or size.
+        InputError: the network is unknown, or does not support this width or size.
     """
     if name not in _NETWORKS:
         raise InputError(f"Expected a backbone of {', '.join(_NETWORKS)}, received {name!r}.")
@@ -130,7 +129,7 @@ def build_backbone(
 
 
 def application(name: str, width: float = 1.0) -> Callable[..., keras.Model]:
-    """Returns the function of keras.applications that builds a network, its width settled."""
+    """Returns the function of keras.applications that builds a network of a given width."""
     build = getattr(keras.applications, name)
     if not _NETWORKS[name].has_width:
         return build
@@ -138,9 +137,9 @@ def application(name: str, width: float = 1.0) -> Callable[..., keras.Model]:
 
 
 def freeze_batch_norm(backbone: keras.Model) -> None:
-    """Keeps batch-norm as it is: the moving statistics normalise, in training too.
+    """Freezes all batch-norm layers: they use their moving statistics in training, too.
 
-    Keras holds statistics, scale and offset of a layer that is not trainable. Compile afterwards.
+    Keras keeps statistics, scale and offset of a layer that is not trainable. Compile afterwards.
     """
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -158,7 +157,7 @@ def _with_its_own_normalization(model: keras.Model) -> keras.Model:
 
 @contextmanager
 def _computing_in(precision: Precision) -> Iterator[None]:
-    """Keras' networks take their precision from a global policy."""
+    """Sets a precision within a context: Keras' networks take it from a global policy."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(precision)
     try:

@@ -1,6 +1,6 @@
-"""From the gradient of a whole batch to a step of an optimiser, by Keras 2 and 3 alike.
+"""Optimizer steps from a batch's gradient, for Keras 2 and 3.
 
-Small gradients vanish in float16. Against that, both Keras wrap an optimiser into a
+Small gradients vanish in float16. Therefore both versions of Keras wrap an optimizer into a
 `LossScaleOptimizer`, which lowers its scale after gradients that are not finite.
 """
 
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | float:
-    """Returns what a loss is to be multiplied with before its gradient is taken; 1 for most.
+    """Returns the factor to multiply a loss with before its gradient is taken; 1 for most.
 
     Args:
-        optimizer: built: before that, Keras 3 has no variable for the scale.
+        optimizer: built, since Keras 3 creates the scale's variable then.
     """
     if hasattr(optimizer, "get_scaled_loss"):  # Keras 2
         return optimizer.get_scaled_loss(tf.constant(1.0))
-    if hasattr(optimizer, "scale_loss"):  # Keras 3, whatever the optimiser
+    if hasattr(optimizer, "scale_loss"):  # Keras 3, any optimizer
         return optimizer.scale_loss(1.0)
     return 1.0
 
@@ -27,18 +27,18 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | float:
 def apply_gradients(
     optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor], variables: Sequence[Any]
 ) -> None:
-    """Makes a step.
+    """Applies one step of an optimizer.
 
     Args:
         optimizer: built.
-        gradients: of a loss that was multiplied with `loss_scale`. Every replica of a distribution
-            strategy has to have them in whole already.
-        variables: one for each gradient.
+        gradients: of a loss multiplied with `loss_scale`. Under a distribution strategy every
+            replica must pass the gradients of the full batch.
+        variables: one per gradient.
     """
     num_replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     options = {}
     if hasattr(optimizer, "scale_loss"):
-        # Keras 3 divides by the scale, and always adds up what the replicas have.
+        # Keras 3 divides by the scale, and always sums the gradients of all replicas.
         gradients = [gradient / num_replicas for gradient in gradients]
     else:
         if hasattr(optimizer, "get_unscaled_gradients"):

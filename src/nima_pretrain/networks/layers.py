@@ -1,12 +1,10 @@
-"""Layers of the models: a backbone over a view axis, dropout that repeats, differences of views."""
+"""Layers of the models: a backbone over a view axis, and reproducible dropout."""
 
 import zlib
 from typing import Any
 
 import keras
 import tensorflow as tf
-
-from nima_pretrain.distortions import DistortionBank, get_bank
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
@@ -35,14 +33,14 @@ class BackboneOnViews(keras.layers.Layer):
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class SeededDropout(keras.layers.Layer):
-    """Dropout whose random state is a weight: what is saved and loaded goes on where it was.
+    """Dropout whose random state is a weight, so that a loaded layer continues the same sequence.
 
-    Every call in training draws a mask from (seed, name of the layer, number of such calls so
-    far). Keras 2's own layer draws from a state inside TensorFlow that cannot be saved.
+    Every call in training draws a mask from (seed, layer name, number of such calls so far).
+    Keras 2's own layer uses a state inside TensorFlow that cannot be saved.
 
     Args:
-        rate: fraction of the inputs that are set to 0; the others grow by 1 / (1 - rate).
-        seed: of the masks.
+        rate: fraction of the inputs that are set to 0; the others are scaled by 1 / (1 - rate).
+        seed: seed of the masks.
     """
 
     def __init__(self, rate: float, seed: int = 0, **options: Any) -> None:
@@ -68,10 +66,10 @@ class SeededDropout(keras.layers.Layer):
 
 
 def _counter(layer: keras.layers.Layer, name: str) -> Any:
-    """A weight that counts. Every replica of a distribution strategy counts for itself.
+    """Returns a counter as a weight. Every replica of a distribution strategy has its own.
 
-    Replicas that agreed on each count would wait for each other within the layer, and mix up the
-    losses that Keras 3 gathers from layers.
+    Synchronized counters would make replicas wait for each other within the layer, and would mix
+    up the losses that Keras 3 collects from layers.
     """
     if hasattr(keras, "Variable"):
         return keras.Variable(
@@ -91,31 +89,3 @@ def _counter(layer: keras.layers.Layer, name: str) -> Any:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class PairDifferences(keras.layers.Layer):
-    """Says how far the two views of every pair are apart: (B, V, S, S, 3) uint8 -> (B, P) float32.
-
-    The mean absolute difference in grey levels; see `DistortionBank.differences`.
-    """
-
-    def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
-        self.bank = get_bank(bank) if isinstance(bank, str) else bank
-
-    def call(self, views: tf.Tensor) -> tf.Tensor:
-        def of_pair(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            first, second = (tf.gather(views, view, axis=1) for view in pair)  # (B, S, S, 3) uint8
-            apart = tf.maximum(first, second) - tf.minimum(first, second)
-            return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[1, 2, 3])  # (B,)
-
-        # Pair by pair: all at once they would take ten times the memory of the views.
-        pairs = (tf.constant(self.bank.pairs.better), tf.constant(self.bank.pairs.worse))
-        apart = tf.map_fn(of_pair, pairs, fn_output_signature=tf.float32)  # (P, B)
-        return tf.transpose(apart)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "bank": self.bank.name}

@@ -1,4 +1,4 @@
-"""NIMA: a backbone and a head that predicts the distribution of scores."""
+"""NIMA: a backbone with a head that predicts the score distribution."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow as tf
 from nima_pretrain.config import HeadName
 from nima_pretrain.networks.layers import SeededDropout
 
-# Units of the head called "mlp"; the last layer before the distribution is its aesthetic feature.
+# Units of the head "mlp"; its last layer before the distribution gives the aesthetic feature.
 _MLP = (2048, 1024)
 FEATURE_LAYER = "head_feature"
 
@@ -19,17 +19,17 @@ def build_nima(
     seed: int = 0,
     head: HeadName = "dense",
 ) -> keras.Model:
-    """Returns a model from photos (B, S, S, 3) uint8 to score distributions (B, n) float32.
+    """Returns a model from photos (B, S, S, 3) uint8 RGB to score distributions (B, n) float32.
 
     Talebi and Milanfar (2018), with idealo's dropout.
 
     Args:
-        backbone: from `build_backbone`; it is trained in place.
-        num_bins: n; the bins of the ratings.
-        dropout: rate before the head.
-        seed: of dropout.
-        head: "dense" is one layer; "mlp" normalises the features and has two more, as the
-            students and teachers of `distill` have it.
+        backbone: from `build_backbone`; shared, not copied.
+        num_bins: n, the number of bins of the ratings.
+        dropout: rate before the last layer, 0 to below 1.
+        seed: seed of dropout.
+        head: "dense" is one layer; "mlp" normalizes the features and has two more layers, as for
+            the students and teachers of `distill`.
     """
     distribution = attach_head(backbone.output, num_bins, dropout, seed, head)
     return keras.Model(backbone.input, distribution, name="nima")
@@ -50,14 +50,14 @@ def attach_head(
 
 
 def start_from_mean(model: keras.Model, distribution: np.ndarray) -> None:
-    """Makes a new model predict one distribution for all photos, whatever the backbone says.
+    """Initializes the head so that the model predicts one distribution for all photos.
 
-    Random weights of the head are noise that dropout makes four times as loud. On AVA it is gone
-    after a small part of an epoch; on a few hundred photos learning begins where the noise ends.
+    Random weights of the head are noise, which dropout amplifies fourfold. On AVA the noise
+    vanishes within a small part of an epoch; on a few hundred photos it delays learning.
 
     Args:
         model: from `build_nima`.
-        distribution: (n,) floats above 0, e.g. the mean of the training ratings.
+        distribution: (n,) floats above 0 that sum to 1, e.g. the mean of the training ratings.
     """
     head = model.get_layer("head")
     kernel, _ = head.get_weights()

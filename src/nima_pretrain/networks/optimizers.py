@@ -1,11 +1,11 @@
-"""Optimisers as the paper uses them, of Keras 2 and 3.
+"""Optimizers of the paper, for Keras 2 and 3.
 
-No other module knows that a rate for each part of a network is a matter of tensorflow-addons in
-Keras 2 and of Keras itself in Keras 3.
+Separate learning rates for parts of a network need tensorflow-addons in Keras 2, while Keras 3
+supports them itself. Only this module depends on the difference.
 
-Weight decay is added to the gradient, as PyTorch's RMSprop and Adam do it, with which the paper
-trained. Keras' own `weight_decay` is a different thing: it shrinks the weights beside the update,
-here by a factor of ten thousand less.
+Weight decay is added to the gradient, as in PyTorch's RMSprop and Adam, with which the paper
+trained. Keras' own `weight_decay` differs: it shrinks the weights directly, here by a factor of
+ten thousand less.
 """
 
 import warnings
@@ -20,12 +20,12 @@ _OF_KERAS_3 = hasattr(keras.optimizers, "MultiOptimizer")
 
 
 class _DecayInGradient:
-    """Mixed into a Keras optimiser: every gradient g of a variable v becomes g + decay * v."""
+    """A mixin of Keras optimizers: every gradient g of a variable v becomes g + decay * v."""
 
     l2_decay = 0.0
 
     def update_step(self, gradient: Any, variable: Any, *rate: Any) -> None:
-        # Keras 3 gives the learning rate, too.
+        # Keras 3 passes the learning rate, too.
         super().update_step(gradient + self.l2_decay * variable, variable, *rate)  # type: ignore[misc]
 
 
@@ -53,14 +53,14 @@ def rmsprop(
 def nesterov(
     learning_rate: float, momentum: float, weight_decay: float
 ) -> keras.optimizers.Optimizer:
-    """Returns stochastic gradient descent with Nesterov's momentum."""
+    """Returns stochastic gradient descent with Nesterov momentum."""
     optimizer = DecayingSGD(learning_rate, momentum=momentum, nesterov=momentum > 0)
     optimizer.l2_decay = weight_decay
     return optimizer
 
 
-def adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimizer:
-    """Returns Adam."""
+def adam(learning_rate: float | Any, weight_decay: float) -> keras.optimizers.Optimizer:
+    """Returns Adam with a learning rate, or with a Keras schedule of one."""
     optimizer = DecayingAdam(learning_rate)
     optimizer.l2_decay = weight_decay
     return optimizer
@@ -69,66 +69,55 @@ def adam(learning_rate: float, weight_decay: float) -> keras.optimizers.Optimize
 def with_loss_scale(
     optimizer: keras.optimizers.Optimizer, precision: str
 ) -> keras.optimizers.Optimizer:
-    """Returns an optimiser for a network that computes in some precision."""
+    """Returns the optimizer, wrapped for loss scaling if the precision is mixed_float16."""
     if precision == "mixed_float16":
         return keras.mixed_precision.LossScaleOptimizer(optimizer)
     return optimizer
 
 
 def head_optimizer(config: FinetuneConfig) -> keras.optimizers.Optimizer:
-    """Returns Adam for the head alone, while the backbone is frozen."""
+    """Returns Adam for the head alone, on a frozen backbone."""
     return adam(config.head_learning_rate, config.weight_decay)
 
 
 def backbone_and_head_optimizer(
     backbone: list[keras.layers.Layer], head: list[keras.layers.Layer], config: FinetuneConfig
 ) -> keras.optimizers.Optimizer:
-    """Returns two Adams with rates of their own, one for the layers of each part."""
+    """Returns an optimizer with a separate Adam and learning rate for backbone and head."""
     head_rate = config.free_head_learning_rate or config.head_learning_rate
-    of_backbone = adam(config.backbone_learning_rate, config.weight_decay)
-    of_head = adam(head_rate, config.weight_decay)
+    of_backbone = adam(_decaying(config.backbone_learning_rate, config), config.weight_decay)
+    of_head = adam(_decaying(head_rate, config), config.weight_decay)
     if _OF_KERAS_3:
         paths = [variable.path for layer in backbone for variable in layer.variables]
         by_path = dict.fromkeys(paths, of_backbone)
         return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_head, by_path))
     with warnings.catch_warnings():
-        # The addons announce their end at every import.
+        # The addons warn of their end of life at every import.
         warnings.simplefilter("ignore")
         from tensorflow_addons.optimizers import MultiOptimizer
     optimizer = MultiOptimizer([(of_backbone, backbone), (of_head, head)])
-    # The counter that is made here would otherwise be made in the first step, and that step
-    # traced twice: 15 seconds on one core.
+    # Creates the counter now. Otherwise the first step creates it and is traced twice, which takes
+    # 15 seconds on one core.
     optimizer.iterations.assign(0)
     return optimizer
 
 
 def learning_rates(optimizer: keras.optimizers.Optimizer) -> list[float]:
-    """Returns the learning rate of every part of an optimiser."""
-    return [float(part.learning_rate.numpy()) for part in _parts(optimizer)]
+    """Returns the learning rate of every part of an optimizer; under a schedule, the last one."""
+    return [float(_rate_of(part)) for part in _parts(optimizer)]
 
 
 def scale_learning_rates(optimizer: keras.optimizers.Optimizer, factor: float) -> None:
-    """Multiplies the learning rate of every part of an optimiser; takes effect at the next step."""
+    """Multiplies the learning rate of every part of an optimizer, from the next step on."""
     for part in _parts(optimizer):
         part.learning_rate.assign(part.learning_rate * factor)
 
 
-def set_learning_rates(optimizer: keras.optimizers.Optimizer, rates: Sequence[float]) -> None:
-    """Sets the learning rate of every part of an optimiser; takes effect at the next step."""
-    for part, rate in zip(_parts(optimizer), rates, strict=True):
-        part.learning_rate.assign(rate)
-
-
-def steps_of(optimizer: keras.optimizers.Optimizer) -> int:
-    """Returns how many steps an optimiser has made."""
-    return int(_parts(optimizer)[0].iterations.numpy())
-
-
 def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> list[Any]:
-    """Returns all variables of an optimiser: what its next step depends on.
+    """Returns all variables that an optimizer's next step depends on.
 
     Args:
-        optimizer: it is built where it is not yet.
+        optimizer: built here if it is not yet.
         trained: the variables that it trains.
     """
     if _OF_KERAS_3:
@@ -143,13 +132,32 @@ def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> l
         part.build([variable for variable in trained if variable.name in spec["weights"]])
         state += [*part.variables, part.learning_rate]
     if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
-        # The current scale moves too, and Keras 2 shows it as a tensor only.
+        # The current scale changes too, and Keras 2 exposes it only as a tensor.
         state += [optimizer._loss_scale._current_loss_scale, optimizer.dynamic_counter]
     return state
 
 
+def _decaying(rate: float, config: FinetuneConfig) -> float | Any:
+    """Returns a schedule rate / (1 + decay * steps), as in idealo's recipe, if there is a decay."""
+    if not config.learning_rate_decay:
+        return rate
+    return keras.optimizers.schedules.InverseTimeDecay(
+        rate, decay_steps=1, decay_rate=config.learning_rate_decay
+    )
+
+
+def _rate_of(part: keras.optimizers.Optimizer) -> Any:
+    is_scheduled = _OF_KERAS_3 and isinstance(
+        part._learning_rate, keras.optimizers.schedules.LearningRateSchedule
+    )
+    if is_scheduled:
+        # Keras 3 computes the rate of the next step, Keras 2 keeps that of the last one.
+        return part._learning_rate(max(int(part.iterations.numpy()) - 1, 0))
+    return part.learning_rate.numpy()
+
+
 def _parts(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    """The optimisers of a `MultiOptimizer`, of Keras 3 or of the addons; or the one, alone."""
+    """Returns the optimizers of a `MultiOptimizer` of Keras 3 or the addons; else the given one."""
     if hasattr(optimizer, "optimizer_specs"):
         return [spec["optimizer"] for spec in optimizer.optimizer_specs]
     return getattr(optimizer, "optimizers", [optimizer])

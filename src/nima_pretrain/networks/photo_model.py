@@ -1,4 +1,4 @@
-"""A model that takes photos, together with the form in which it takes them."""
+"""A model of photos, with the format of its input."""
 
 import keras
 import numpy as np
@@ -6,16 +6,16 @@ import tensorflow as tf
 
 from nima_pretrain.config import NetworkConfig
 
-# How many photos go through the layers at once where nothing is compiled. Keras 3 keeps what every
-# layer has computed until the last one is done: about 80 MB a photo for MobileNetV2 at 224 px.
+# Batch size without a compiled graph. Keras 3 keeps the outputs of all layers until the last one
+# is done: about 80 MB per photo for MobileNetV2 at 224 px.
 _LAYER_BY_LAYER = 4
 
 
 class PhotoModel:
-    """What a model says of batches of photos, (B, n) float32, for any B.
+    """A function from photos (B, S, S, 3) uint8 RGB to a model's outputs (B, n) float32.
 
-    The first batch is computed layer by layer, all others by a compiled graph: compiling takes
-    longer than one batch, so that a handful of photos never waits for it.
+    The first batch is computed layer by layer, all others by a compiled graph. Compiling takes
+    longer than one batch, so a few photos are scored without it.
 
     Attributes:
         model: from photos (B, S, S, 3) uint8 to (B, n) float32.

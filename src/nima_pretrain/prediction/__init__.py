@@ -1,1 +1,1 @@
-"""Scores for everybody: rows in files, pages to look at, words for what is seen."""
+"""Prediction: scores of photos in files and HTML pages, with explanations in words."""

@@ -1,37 +1,35 @@
-"""What a pretext model sees in a photo: how strong which distortions would have to be."""
+"""Explanations: the distortions that a pretext model detects in a photo, in words."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import Distortion, DistortionBank, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.scoring import Outputs, outputs_of_photos
-from nima_pretrain.pretext.model import PretextModel
+from nima_pretrain.pretext.levels import levels_model
+from nima_pretrain.weights.side_car import PretextCard
 from nima_pretrain.weights.store import load_model, read_side_car
 
 _SHOWN = 3
-# One of the five levels that most distortions have.
+# One of five levels, the number of most distortions.
 _LEAST = 0.2
-# What lies within so many deviations of what undistorted photos get is no news.
+# Levels within so many standard deviations of those of undistorted photos are not reported.
 _USUAL_DEVIATIONS = 2.0
 
 
 class Explainer:
-    """Puts the levels that a regression head tells into words.
+    """A describer of the levels predicted by a regression head.
 
-    A head learns each distortion from photos that have this one alone, so on others it is free to
-    say anything. What counts is therefore how a photo differs from undistorted ones.
+    A head is trained on photos with one distortion each, so its other outputs are unconstrained.
+    Therefore levels are compared with those of undistorted photos.
 
     Attributes:
         model: from photos to levels, (B, D), in the order of the bank; 0 is undistorted, 1 and -1
             are the strongest levels up and down.
         bank: the distortions.
-        usual: (D, 2) mean and deviation of the levels of undistorted photos, from `usual_levels`.
+        usual: (D, 2) mean and standard deviation of the levels of undistorted photos, from
+            `pretext.levels`.
     """
 
     def __init__(self, model: PhotoModel, bank: DistortionBank, usual: np.ndarray) -> None:
@@ -42,58 +40,44 @@ class Explainer:
     def text(self, levels: np.ndarray) -> str:
         """Returns the strongest distortions, e.g. "exposure +0.6, defocus blur 0.4".
 
-        Levels are given from what is usual. Left out are those below a fifth or within two
-        deviations, and directions that a distortion does not have, such as less blur than none.
+        Levels are relative to the mean of undistorted photos. Levels below 0.2 or within two
+        standard deviations are not reported, nor are directions that a distortion does not have,
+        such as negative blur.
 
         Args:
-            levels: (D,) of one photo.
+            levels: (D,) predictions for one photo, see `model`.
         """
         mean, deviation = self.usual.T
         unusual = levels - mean
-        is_news = np.abs(unusual) >= np.maximum(_LEAST, _USUAL_DEVIATIONS * deviation)
+        is_unusual = np.abs(unusual) >= np.maximum(_LEAST, _USUAL_DEVIATIONS * deviation)
         seen = [
             (float(level), distortion)
-            for level, distortion, news in zip(unusual, self.bank, is_news, strict=True)
-            if news and (distortion.above if level > 0 else distortion.below)
+            for level, distortion, counts in zip(unusual, self.bank, is_unusual, strict=True)
+            if counts and (distortion.above if level > 0 else distortion.below)
         ]
         seen.sort(key=lambda pair: -abs(pair[0]))
         return ", ".join(_words(level, distortion) for level, distortion in seen[:_SHOWN])
 
 
 def load_explainer(path: Path) -> Explainer:
-    """Returns what a pretext model with a regression head sees.
+    """Returns an explainer with a pretext model.
+
+    Args:
+        path: a `pretext.h5` with a regression head.
 
     Raises:
-        InputError: the weights are of another kind, or have no such head.
+        InputError: the weights are missing, of another kind, or have no regression head.
     """
-    side_car = read_side_car(path, "pretext")
-    if "regression" not in (side_car.tasks or ()):
+    side_car = read_side_car(path, PretextCard)
+    if "regression" not in side_car.tasks:
+        tasks = " and ".join(side_car.tasks) or side_car.method
         raise InputError(
-            f"Expected a pretext model with a regression head, but {path} was trained on "
-            f"{' and '.join(side_car.tasks or ())}. Pretrain with --set tasks=ranking+regression."
+            f"Expected a pretext model with a regression head, but {path} was trained on {tasks}. "
+            "Pretrain with --set tasks=ranking+regression."
         )
     bank = get_bank(side_car.bank or "paper")
     usual = side_car.usual_levels or ((0.0, 0.0),) * len(bank)
     return Explainer(levels_model(load_model(path), side_car.network), bank, np.array(usual))
-
-
-def levels_model(pretext: PretextModel, network: NetworkConfig) -> PhotoModel:
-    """Returns the part of a pretext model that tells the levels of single photos."""
-    levels = pretext.heads.get_layer("levels")(pretext.backbone.output)
-    return PhotoModel(keras.Model(pretext.backbone.input, levels), network)
-
-
-def usual_levels(model: PhotoModel, photos: Iterable[Path]) -> tuple[tuple[float, float], ...]:
-    """Returns mean and deviation of every distortion's level on undistorted photos.
-
-    Args:
-        model: from `levels_model`.
-        photos: some that can be read.
-    """
-    outputs = [outputs for _, outputs in outputs_of_photos([model], photos)]
-    levels = np.stack([seen.by_model[0] for seen in outputs if isinstance(seen, Outputs)])
-    pairs = zip(levels.mean(axis=0).tolist(), levels.std(axis=0).tolist(), strict=True)
-    return tuple(pairs)
 
 
 def _words(level: float, distortion: Distortion) -> str:

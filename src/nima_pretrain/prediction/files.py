@@ -1,7 +1,7 @@
-"""Files of scores that grow row by row, and are whole at any moment.
+"""Score files that are appended row by row and survive a kill of the process.
 
-Every row is one record, written at once. A program that is killed leaves at most one torn record
-at the end, which is taken off when the file is opened again.
+Every row is one record, written at once. A killed process leaves at most one incomplete record at
+the end, which is removed when the file is opened again.
 """
 
 import csv
@@ -17,13 +17,35 @@ from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow
 _LONGEST_TORN = 2**16
 
 
-class RowWriter:
-    """Rows on their way into a pipe or a file.
+def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
+    """Checks that an existing file is not replaced without a request.
 
     Args:
-        handle: where they go.
-        style: how they are written.
-        count: of records that are there already; None for nothing, not even a head.
+        file: the output file; None for standard output.
+        resume: whether rows are appended to an existing file.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        InputError: the file exists, or the options contradict each other.
+    """
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    if resume and file is None:
+        raise InputError("--resume goes on with a file. Expected --output FILE.")
+    if file is not None and file.exists() and not (resume or overwrite):
+        raise InputError(
+            f"{file} is there already. Go on with it with --resume, replace it with --overwrite, "
+            "or choose another --output."
+        )
+
+
+class RowWriter:
+    """A writer of rows into a pipe or a file.
+
+    Args:
+        handle: the output.
+        style: the format.
+        count: number of existing records; None for an empty output without a head.
     """
 
     def __init__(self, handle: BinaryIO, style: ScoreFormat, count: int | None = None) -> None:
@@ -34,13 +56,13 @@ class RowWriter:
             handle.write(style.head)
 
     def append(self, row: ScoreRow) -> int:
-        """Writes a row, at once, and returns how many bytes it took."""
+        """Writes and flushes a row, and returns the number of bytes."""
         size = self.append_record(self._style.record(row))
         self._handle.flush()
         return size
 
     def append_record(self, record: bytes) -> int:
-        """Writes a record that is there already, or nothing, and returns how many bytes it took."""
+        """Writes an encoded record, which may be empty, and returns the number of bytes."""
         if not record:
             return 0
         whole = self._style.between + record if self._count else record
@@ -49,16 +71,16 @@ class RowWriter:
         return len(whole)
 
     def close(self) -> None:
-        """Writes what ends a finished file."""
+        """Writes the tail of a finished file."""
         self._handle.write(self._style.tail)
         self._handle.flush()
 
 
 class ScoreFile:
-    """Rows in a file, in any number: only where each begins is kept in memory.
+    """The rows of a score file; only their offsets are kept in memory.
 
     Attributes:
-        path: of the file.
+        path: the file.
         style: its format.
     """
 
@@ -66,12 +88,12 @@ class ScoreFile:
         """Opens a file for more rows.
 
         Args:
-            path: of the file; its folder is made.
+            path: the file; its folder is created.
             style: its format.
-            resume: whether rows that are there stay; without any file there are none.
+            resume: whether the rows of an existing file are kept.
 
         Raises:
-            InputError: the file holds something else, or cannot be written.
+            InputError: the file has other content, or cannot be written.
         """
         self.path = path
         self.style = style
@@ -99,10 +121,10 @@ class ScoreFile:
                 yield self.style.row(self._record(file, index))
 
     def append(self, row: ScoreRow) -> None:
-        """Writes one more row; it is in the file when this returns.
+        """Appends one row, flushed to the file.
 
         Raises:
-            InputError: the file system takes no more. The rows before are there.
+            InputError: the file cannot be written. Earlier rows are kept.
         """
         try:
             self._ends.append(self._ends[-1] + self._writer.append(row))
@@ -110,10 +132,13 @@ class ScoreFile:
             raise self._cannot_write(error) from error
 
     def arrange(self, order: Iterable[int]) -> None:
-        """Writes the file anew with some of its rows in another order, and puts it in its place.
+        """Rewrites the file with some of its rows in another order, and replaces it at once.
 
         Args:
-            order: numbers of the rows that stay.
+            order: numbers of the rows to keep, from 0.
+
+        Raises:
+            InputError: the file cannot be written.
         """
         rows = array("Q", order)
         if len(rows) == len(self) and all(row == index for index, row in enumerate(rows)):
@@ -133,7 +158,11 @@ class ScoreFile:
         self._open()
 
     def close(self) -> None:
-        """Ends the file; nothing can be written any more."""
+        """Writes the tail and closes the file.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
         if self._handle.closed:
             return
         try:
@@ -169,7 +198,7 @@ class ScoreFile:
                     lines = b""
         if len(lines) > _LONGEST_TORN:  # more than the end of one record
             raise self._is_other()
-        if len(head) < len(style.head):  # torn within its very first line
+        if len(head) < len(style.head):  # incomplete within the first line
             self.path.write_bytes(style.head)
 
     def _check(self, record: bytes) -> None:

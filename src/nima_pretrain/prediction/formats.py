@@ -1,4 +1,4 @@
-"""How scores become bytes: CSV, JSON, JSON Lines, and idealo's JSON, a record a row."""
+"""The formats of score files: CSV, JSON, JSON Lines and idealo's JSON, one record per row."""
 
 import csv
 import io
@@ -17,19 +17,19 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """What is written about one file.
+    """A row of a score file.
 
     Attributes:
-        path: as it was given or found; bytes that are no UTF-8 stand as \\udcXX.
-        mean: the mean score; None, as all that follows from it, where there is an error.
+        path: as given or found; bytes that are not UTF-8 are written as \\udcXX.
+        mean: mean score in points; None on an error, as the next three.
         std: standard deviation of the predicted ratings, in points.
-        percentile: of the mean among the ratings that the model was trained on, 0 to 100.
-        distribution: shares of the bins, lowest score first.
+        percentile: of the mean among the training ratings of the model, 0 to 100.
+        distribution: shares of the bins, lowest score first; they sum to 1.
         status: "ok" or "error".
-        error: why there is no score.
-        note: what to know of the decoding.
-        explanation: the strongest distortions that a pretext model sees.
-        bytes: size of the file; with `modified` it tells whether the file is still the same.
+        error: reason for a missing score.
+        note: remarks on decoding.
+        explanation: the strongest distortions detected by a pretext model.
+        bytes: size of the file; with `modified` it detects changes of the file.
         modified: time of its last change, ISO 8601, UTC.
         weights: first characters of the sha256 of the weights.
     """
@@ -49,15 +49,15 @@ class ScoreRow:
 
 
 class ScoreFormat(ABC):
-    """How rows become bytes.
+    """Base class of the formats.
 
     Attributes:
-        name: on the command line.
-        suffixes: of files in this format.
-        head: of a file, a whole line or nothing.
-        tail: of a finished file.
-        between: what a record begins with if it is not the first.
-        keeps_all: whether a row can be read from its record.
+        name: its name on the command line.
+        suffixes: suffixes of files in this format.
+        head: start of a file, a complete line or nothing.
+        tail: end of a finished file.
+        between: prefix of every record but the first.
+        keeps_all: whether a record contains all fields of its row.
     """
 
     name: str
@@ -69,22 +69,22 @@ class ScoreFormat(ABC):
 
     @abstractmethod
     def record(self, row: ScoreRow) -> bytes:
-        """Returns a row as one or more whole lines; nothing if the format has no place for it."""
+        """Returns a row as one or more complete lines; nothing if the format cannot express it."""
 
     @abstractmethod
     def row(self, record: bytes) -> ScoreRow:
-        """Returns the row of a record, as far as the format keeps it."""
+        """Returns the row of a record, with the fields that the format keeps."""
 
     def is_whole(self, lines: bytes) -> bool:
-        """Whether some lines make a record, or its end is still to come."""
+        """Returns True if lines form a complete record, False if its end is missing."""
         return lines.endswith(b"\n")
 
 
 class Csv(ScoreFormat):
-    """A line a row, below names: path, mean, std, percentile, p1 .. pn, status, ...
+    """CSV with a header: path, mean, std, percentile, p1 .. pn, status, ...
 
     Args:
-        bins: n.
+        bins: n, the number of bins of the distribution.
     """
 
     name = "csv"
@@ -116,19 +116,19 @@ class Csv(ScoreFormat):
         return ScoreRow(**values)
 
     def is_whole(self, lines: bytes) -> bool:
-        # A line break within quotes belongs to a file's name.
+        # A line break within quotes is part of a file name.
         return lines.endswith(b"\n") and lines.count(b'"') % 2 == 0
 
     @staticmethod
     def _line(cells: Iterable[Any]) -> bytes:
         line = io.StringIO()
-        # So that a carriage return in a name is quoted, too.
+        # With this terminator a carriage return in a name is quoted, too.
         csv.writer(line, lineterminator="\r\n").writerow(cells)
         return line.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
 class JsonLines(ScoreFormat):
-    """An object a line."""
+    """JSON Lines: one object per line."""
 
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
@@ -143,7 +143,7 @@ class JsonLines(ScoreFormat):
 
 
 class Json(JsonLines):
-    """A list of objects, an object a line; the comma stands before it."""
+    """JSON: a list of objects, one per line, each but the first preceded by a comma."""
 
     name = "json"
     suffixes: tuple[str, ...] = (".json",)
@@ -153,7 +153,7 @@ class Json(JsonLines):
 
 
 class Idealo(Json):
-    """The JSON of idealo's Image Quality Assessment; it has no place for files without a score."""
+    """The JSON of idealo's Image Quality Assessment; it cannot express files without a score."""
 
     name = "idealo"
     suffixes: tuple[str, ...] = ()
@@ -176,10 +176,15 @@ class Idealo(Json):
 
 
 def format_of(name: str | None, output: Path | None, bins: int) -> ScoreFormat:
-    """Returns the format that is asked for by name, or else by a file's suffix; CSV otherwise.
+    """Returns the format of a name, or else of a file's suffix, or else CSV.
+
+    Args:
+        name: name of the format, or None.
+        output: the output file, or None.
+        bins: number of bins of the distributions.
 
     Raises:
-        InputError: there is no such format.
+        InputError: the name or the suffix is unknown.
     """
     formats = (Csv(bins), Json(), JsonLines(), Idealo())
     names = ", ".join(known.name for known in formats)
@@ -200,7 +205,7 @@ def format_of(name: str | None, output: Path | None, bins: int) -> ScoreFormat:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Returns a path as text that can be written anywhere: bytes that are no UTF-8 are escaped."""
+    """Returns a path as text in which bytes that are not UTF-8 are escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 

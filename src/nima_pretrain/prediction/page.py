@@ -1,4 +1,4 @@
-"""One page to look at: photographs with their scores, and those that have none with the reason."""
+"""The HTML page of scored photos, with thumbnails and a list of failed files."""
 
 import base64
 import heapq
@@ -32,16 +32,16 @@ def write_score_report(
     scale: ScoreScale,
     most_photos: int = MOST_PHOTOS,
 ) -> None:
-    """Writes a page that needs no other file, no server and no network.
+    """Writes a self-contained page, without other files, server or network.
 
-    It shows the best photos with thumbnails, which link to the files, and lists files without a
-    score; its histogram counts all photos. Names of files are data: they enter the page as text.
+    It shows the best photos with thumbnails that link to the files, a histogram of all scores, and
+    the files without a score. File names are inserted as text, never as HTML.
 
     Args:
-        page: the file, HTML.
-        rows: of the photos, in any order.
-        scale: of the scores.
-        most_photos: how many photos it shows.
+        page: the HTML file.
+        rows: rows of the photos, in any order.
+        scale: the score scale.
+        most_photos: largest number of thumbnails.
 
     Raises:
         InputError: the page cannot be written.
@@ -68,7 +68,7 @@ def write_score_report(
         "histogram": histogram.tolist(),
         "failed": failed,
     }
-    # The text stands inside a script element, which "</script>" would end.
+    # The text is inside a script element, which "</script>" would end.
     data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
     shown = f", the best {len(photos)} are shown" if len(photos) < len(means) else ""
     text = render(
@@ -85,7 +85,7 @@ def write_score_report(
 
 
 def _entries(photos: list[ScoreRow], folders: list[str], beside: Path) -> list[dict[str, Any]]:
-    """What the page knows of each photo."""
+    """Returns the page's data of each photo."""
     numbers = {folder: number for number, folder in enumerate(folders)}
     entries = []
     with (
@@ -117,7 +117,7 @@ def _entries(photos: list[ScoreRow], folders: list[str], beside: Path) -> list[d
 
 
 def _thumbnail(path: str) -> str | None:
-    """A small WebP as an address; None if the file cannot be read, or no longer."""
+    """Returns a small WebP as a data URL; None if the file cannot be read."""
     try:
         image = read_photo(Path(path), _THUMBNAIL // 3).image
     except PhotoError:
@@ -129,14 +129,14 @@ def _thumbnail(path: str) -> str | None:
 
 
 def _link(path: Path, beside: Path) -> str:
-    """Where the photo lies as seen from the page; "./" keeps "a:b.jpg" from being a protocol."""
+    """Returns the relative link to a photo; "./" prevents that "a:b.jpg" is read as a protocol."""
     return "./" + quote(os.path.relpath(path, beside))
 
 
 def _without_common_start(folders: list[str]) -> list[str]:
-    """Folders as a reader tells them apart."""
+    """Returns the folders relative to their common parent."""
     try:
         start = os.path.commonpath(folders)
-    except ValueError:  # some from the root, some not; or none at all
+    except ValueError:  # absolute and relative paths mixed, or no folders
         return folders
     return [os.path.relpath(folder, start) if start else folder for folder in folders]

@@ -1,95 +1,123 @@
-"""Scores for everybody's photographs: which files, which rows, and what is there already."""
+"""Scoring of folders into files, which can be resumed, sorted and cut."""
 
 import logging
 import shutil
 import sys
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from nima_pretrain.data.finding import Listing
-from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.data.finding import Listing, listing_of
+from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.errors import InputError
-from nima_pretrain.prediction.files import RowWriter, ScoreFile
-from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
-from nima_pretrain.prediction.scorer import Scorer, Stamp, path_of, stamp_of
+from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
+from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, format_of, shown
+from nima_pretrain.prediction.page import write_score_report
+from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
+from nima_pretrain.prediction.scorer import Scorer, load_scorer
+from nima_pretrain.prediction.scoring import BATCH_SIZE
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.cache import find_weights, name_of_default
+from nima_pretrain.weights.side_car import NimaCard
+from nima_pretrain.weights.store import read_side_car
 
 logger = logging.getLogger(__name__)
 
 
 class Counts(NamedTuple):
-    """How many files were scored, could not be, and had their row already."""
+    """The numbers of files that were scored, that failed, and that had a row already."""
 
     scored: int
     failed: int
     there_already: int
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to score, and where to.
-
-    Attributes:
-        listing: the photographs.
-        output: file of the rows; None for standard output.
-        style: format of the rows.
-        resume: whether photographs that the file has a row of are left out.
-        sort: whether rows are sorted by score at the end, highest first.
-        top: how many of the best are kept at the end; None for all.
-    """
-
-    listing: Listing
-    output: Path | None
-    style: ScoreFormat
-    resume: bool = False
-    sort: bool = False
-    top: int | None = None
-
-
 def predict(
-    job: Job,
-    scorer: Scorer,
-    on_finished: Callable[[ScoreFile], None] | None = None,
+    photos: Listing | Path | str | Sequence[Path | str],
+    *,
+    weights: Path | str | None = None,
+    output: Path | str | None = None,
+    format: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    sort: bool = False,
+    top: int | None = None,
+    explain: Path | str | None = None,
+    report: Path | str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    full_size: bool = False,
+    batch_size: int = BATCH_SIZE,
 ) -> Counts:
-    """Scores photographs and writes a row for each, as they come, in the order of the listing.
+    """Scores photographs, writes one row per file in the order of the listing, and returns counts.
+
+    Rows are written as soon as they are computed.
 
     Args:
-        job: what to score, and where to.
-        scorer: makes the rows.
-        on_finished: called with all rows, e.g. to make a report of them, before some are left
-            out.
+        photos: files, folders (searched recursively) and patterns; or a listing.
+        weights: see `scorer.load_scorer`.
+        output: file of the rows; None for standard output.
+        format: "csv", "json", "jsonl" or "idealo"; None for the format of the file's suffix.
+        resume: whether to keep an existing file, and score only photos without a row, that failed
+            or that have changed since.
+        overwrite: whether an existing file is replaced.
+        sort: whether rows are sorted by score at the end, highest first.
+        top: number of best rows to keep at the end; None for all.
+        explain: see `scorer.load_scorer`.
+        report: HTML page of thumbnails to write, too, before `top` removes rows; or None.
+        max_pixels: see `scorer.load_scorer`.
+        full_size: see `scorer.load_scorer`.
+        batch_size: see `scorer.load_scorer`.
 
     Raises:
-        InputError: the output holds something else, or cannot be written.
+        InputError: arguments contradict each other, photos or weights are missing, or the output
+            exists, has other content or cannot be written.
+
+    Example:
+        >>> predict("my_photos", weights="runs/nima/nima.h5", output="scores.csv", sort=True)
     """
-    comes_at_the_end = job.sort or job.top is not None or on_finished is not None
+    file = Path(output) if output is not None else None
+    check_output(file, resume=resume, overwrite=overwrite)
+    listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
+    weights = find_weights(weights if weights is not None else name_of_default())
+    bins = read_side_car(weights, NimaCard).score_scale.bins
+    style = format_of(format, file, bins)
+    if not style.keeps_all and (resume or report):
+        raise InputError(
+            f"--format {style.name} keeps no more than names and means, which is too little for "
+            "--resume and --report. Choose csv, json or jsonl."
+        )
+    scorer = load_scorer(
+        weights,
+        explain=explain,
+        max_pixels=max_pixels,
+        full_size=full_size,
+        batch_size=batch_size,
+    )
     with ExitStack() as stack:
-        if job.output is None and not comes_at_the_end:
-            writer = RowWriter(sys.stdout.buffer, job.style)
+        if file is None and not (sort or top is not None or report):
+            writer = RowWriter(sys.stdout.buffer, style)
             stack.callback(writer.close)
-            total = sum(1 for _ in job.listing)
-            return _write(scorer.rows(job.listing), writer.append, job.style, total)
-        path = job.output
+            total = sum(1 for _ in listing)
+            return _write(rows_of(scorer, listing), writer.append, style, total)
+        path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
-        file = stack.enter_context(ScoreFile(path, job.style, job.resume))
-        counts = _write_missing(file, job.listing, scorer)
-        if on_finished:
-            on_finished(file)
-        if job.sort or job.top is not None:
-            file.arrange(_best_first(file)[: job.top])
-        file.close()
-        if job.output is None:
-            with path.open("rb") as rows:
-                shutil.copyfileobj(rows, sys.stdout.buffer)
+        rows = stack.enter_context(ScoreFile(path, style, resume))
+        counts = _write_missing(rows, listing, scorer)
+        if report:
+            write_score_report(Path(report), rows, scorer.side_car.score_scale)
+        if sort or top is not None:
+            rows.arrange(_best_first(rows)[:top])
+        rows.close()
+        if file is None:
+            with path.open("rb") as written:
+                shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return counts
 
@@ -113,7 +141,7 @@ def _write(
 
 
 def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
-    """Scores what the file has no row of, and brings its rows into the order of the listing."""
+    """Scores the photos without a row, and sorts the file's rows in the order of the listing."""
     _drop_stale(file, listing, scorer)
     num_before = len(file)
     known = {_key(row.path): index for index, row in enumerate(file)}
@@ -129,7 +157,7 @@ def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
                 yield photo
             order.append(row)
 
-    counts = _write(scorer.rows(missing()), file.append, file.style, num_missing)
+    counts = _write(rows_of(scorer, missing()), file.append, file.style, num_missing)
     listed = set(order) if num_before else ()
     others = array("Q", (row for row in range(num_before) if row not in listed))
     file.arrange(others + order)
@@ -137,10 +165,9 @@ def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
 
 
 def _drop_stale(file: ScoreFile, listing: Listing, scorer: Scorer) -> None:
-    """Takes rows off that are to be made anew.
+    """Removes the rows of listed files that have changed or that had no score.
 
-    These are rows of listed files that have changed since, or that had no score: it may be that
-    only a package or a permission was missing.
+    Failed files are scored again, since a missing package or permission may have been the reason.
     """
     stamps: dict[bytes, tuple[int, Stamp | None]] = {}
     stale = set()
@@ -163,11 +190,17 @@ def _drop_stale(file: ScoreFile, listing: Listing, scorer: Scorer) -> None:
 
 
 def _best_first(file: ScoreFile) -> list[int]:
-    """The numbers of the rows by falling score, those without one last."""
+    """Returns the numbers of the rows by falling score, rows without a score last."""
     scores = [-np.inf if row.mean is None else row.mean for row in file]
     return sorted(range(len(scores)), key=lambda row: -scores[row])
 
 
 def _key(path: str | Path) -> bytes:
-    """What stands for a path in memory, where there may be a million of them."""
+    """Returns a short hash of a path, which saves memory for a million of them."""
     return blake2b(shown(path).encode(), digest_size=16).digest()
+
+
+def _arguments(photos: Path | str | Sequence[Path | str]) -> list[str]:
+    if isinstance(photos, Path | str):
+        return [str(photos)]
+    return [str(photo) for photo in photos]

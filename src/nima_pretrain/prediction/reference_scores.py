@@ -1,28 +1,27 @@
-"""Scores that weights give to known photographs: whether they still do, here and today."""
+"""Reference scores of bundled photos, recorded with the weights and verified on other machines."""
 
 import hashlib
 from typing import NamedTuple
 
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.samples import lossless_photos
-from nima_pretrain.metrics import mean_score
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import score_photos
-from nima_pretrain.weights.side_car import ReferenceScore, SideCar
+from nima_pretrain.weights.side_car import NimaCard, ReferenceScore
 
-# Of the width of the scale. Machines differ by some millionths; a wrong channel order, rotation
-# or rescaling makes a difference of hundredths at least.
+# As a fraction of the scale's width. Machines differ by some millionths; a wrong channel order,
+# rotation or rescaling makes a difference of at least some hundredths.
 _TOLERANCE = 1e-3
 
 
-class Comparison(NamedTuple):
-    """One photograph: what it is to score, what it scores, and whether that is the same.
+class ScoreCheck(NamedTuple):
+    """The comparison of one photo's recorded and computed score.
 
     Attributes:
-        name: of its file.
-        expected: mean score in the side-car.
-        received: mean score here; None if the photograph is another one than then.
-        agrees: whether the two are the same but for rounding; None if they cannot be compared.
+        name: file name.
+        expected: mean score in the side-car, in points.
+        received: mean score here; None if the photo differs from the recorded one.
+        agrees: whether the two are equal within the tolerance; None if they cannot be compared.
     """
 
     name: str
@@ -32,28 +31,31 @@ class Comparison(NamedTuple):
 
 
 def reference_scores(model: PhotoModel, scale: ScoreScale) -> dict[str, ReferenceScore]:
-    """Returns the mean scores of the photographs that installed packages carry, by name.
+    """Returns the mean scores of photos bundled with installed packages, by file name.
 
     Args:
         model: a NIMA model.
-        scale: of its scores.
+        scale: its score scale.
+
+    Raises:
+        InputError: a package no longer contains one of the photos.
     """
     scores = {}
-    for score in score_photos(model, lossless_photos()):
-        assert score.distribution is not None
+    for score in score_photos(model, scale, lossless_photos()):
+        assert score.mean is not None
         scores[score.path.name] = ReferenceScore(
             sha256=hashlib.sha256(score.path.read_bytes()).hexdigest(),
-            mean=round(float(mean_score(score.distribution, scale.scores)), 6),
+            mean=round(score.mean, 6),
         )
     return scores
 
 
-def compare_reference_scores(model: PhotoModel, side_car: SideCar) -> list[Comparison]:
-    """Returns how a model's scores compare with those that its side-car records.
+def compare_reference_scores(model: PhotoModel, side_car: NimaCard) -> list[ScoreCheck]:
+    """Returns the comparison of a model's scores with those recorded in its side-car.
 
     Args:
         model: a NIMA model.
-        side_car: of its weights.
+        side_car: the side-car of its weights.
     """
     scale = side_car.score_scale
     tolerance = _TOLERANCE * (scale.scores[-1] - scale.scores[0])
@@ -62,8 +64,8 @@ def compare_reference_scores(model: PhotoModel, side_car: SideCar) -> list[Compa
     for name, expected in side_car.reference_scores.items():
         received = here.get(name)
         if received is None or received.sha256 != expected.sha256:
-            comparisons.append(Comparison(name, expected.mean, None, None))
+            comparisons.append(ScoreCheck(name, expected.mean, None, None))
         else:
             agrees = bool(abs(received.mean - expected.mean) <= tolerance)
-            comparisons.append(Comparison(name, expected.mean, received.mean, agrees))
+            comparisons.append(ScoreCheck(name, expected.mean, received.mean, agrees))
     return comparisons

@@ -1,101 +1,122 @@
-"""What turns files into rows of scores."""
+"""The scorer: from photographs to scores, with one model."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from nima_pretrain.data.photos import PhotoError, read_photo
-from nima_pretrain.metrics import mean_score, percentile_of, score_spread
+from nima_pretrain.data.photos import MAX_PIXELS, Photo, PhotoError, read_photo
+from nima_pretrain.metrics import percentile_of
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.explaining import Explainer
-from nima_pretrain.prediction.formats import ScoreRow, shown
-from nima_pretrain.prediction.scoring import BATCH_SIZE, ReadPhoto, Score, score_photos
-from nima_pretrain.weights.side_car import SideCar
+from nima_pretrain.prediction.explaining import Explainer, load_explainer
+from nima_pretrain.prediction.scoring import (
+    BATCH_SIZE,
+    Outputs,
+    ReadPhoto,
+    Score,
+    outputs_of_photos,
+    score_of,
+)
+from nima_pretrain.weights.cache import find_weights, name_of_default
+from nima_pretrain.weights.side_car import NimaCard
+from nima_pretrain.weights.store import load_model, read_side_car
 
 _DIGEST_SHOWN = 8
 
 
-class Stamp(NamedTuple):
-    """What tells whether a file is still the same."""
-
-    bytes: int | None
-    modified: str
-
-
 @dataclass(frozen=True)
 class Scorer:
-    """What turns files into rows.
+    """A function from photographs to scores.
 
     Attributes:
         model: a NIMA model.
-        side_car: of its weights.
-        explainer: says what else is to be seen in a photo; or None.
-        batch_size: photos that go through the network at once.
+        side_car: the side-car of its weights.
+        explainer: describes the distortions of a photo; or None.
+        batch_size: photos per batch of the network.
         read: decodes a photo.
     """
 
     model: PhotoModel
-    side_car: SideCar
+    side_car: NimaCard
     explainer: Explainer | None = None
     batch_size: int = BATCH_SIZE
     read: ReadPhoto = read_photo
 
     @property
     def weights(self) -> str:
-        """What rows call the weights."""
+        """First characters of the sha256 of the weights, as stored in score rows."""
         return self.side_car.sha256[:_DIGEST_SHOWN]
 
-    def rows(self, photos: Iterable[Path | PhotoError]) -> Iterator[ScoreRow]:
-        """Yields one row a file, in the order of the files."""
-        stamps: deque[Stamp] = deque()
+    def __call__(self, photo: Path | str) -> Score:
+        """Returns the score of one photograph.
 
-        def stamped() -> Iterator[Path | PhotoError]:
-            for photo in photos:
-                # Before it is read: a file that changes meanwhile is to be scored again.
-                stamps.append(stamp_of(photo))
-                yield photo
+        Raises:
+            PhotoError: the file cannot be decoded.
+        """
+        (score,) = self.score([photo])
+        if score.error:
+            raise PhotoError(score.path, score.error)
+        return score
 
-        explainer = self.explainer
-        levels_model = explainer.model if explainer else None
-        for score in score_photos(self.model, stamped(), self.batch_size, self.read, levels_model):
-            stamp = stamps.popleft()
-            yield replace(self._row(score), bytes=stamp.bytes, modified=stamp.modified)
+    def score(self, photos: Iterable[Path | str | PhotoError]) -> Iterator[Score]:
+        """Yields one score per file, in the order of the files; an unreadable file has an error.
 
-    def _row(self, score: Score) -> ScoreRow:
-        row = ScoreRow(shown(score.path), note="; ".join(score.notes), weights=self.weights)
-        if score.distribution is None:
-            return replace(row, status="error", error=score.error)
-        scale, quantiles = self.side_car.score_scale, self.side_car.training_scores
-        distribution = score.distribution.astype(np.float64)
-        mean = float(mean_score(distribution, scale.scores))
-        explanation = ""
-        if self.explainer is not None and score.levels is not None:
-            explanation = self.explainer.text(score.levels)
-        return replace(
-            row,
-            mean=mean,
-            std=float(score_spread(distribution, scale.scores)),
-            percentile=percentile_of(mean, np.array(quantiles)) if quantiles else None,
-            distribution=tuple(distribution.tolist()),
-            explanation=explanation,
-        )
+        Photos are decoded a little ahead, so memory does not depend on their number.
+
+        Args:
+            photos: the files, or errors of files known to be unreadable.
+        """
+        files = (Path(photo) if isinstance(photo, str) else photo for photo in photos)
+        models = [self.model, *([self.explainer.model] if self.explainer else [])]
+        quantiles = self.side_car.training_scores
+        for path, outputs in outputs_of_photos(models, files, self.batch_size, self.read):
+            score = score_of(path, outputs, self.side_car.score_scale)
+            if score.mean is not None and quantiles:
+                percentile = percentile_of(score.mean, np.array(quantiles))
+                score = replace(score, percentile=percentile)
+            if self.explainer and isinstance(outputs, Outputs):
+                explanation = self.explainer.text(outputs.by_model[1])
+                score = replace(score, explanation=explanation)
+            yield score
 
 
-def path_of(photo: Path | PhotoError) -> Path:
-    """Returns the path of a file, or of one that cannot be read."""
-    return photo.path if isinstance(photo, PhotoError) else photo
+def load_scorer(
+    weights: Path | str | None = None,
+    *,
+    explain: Path | str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    full_size: bool = False,
+    batch_size: int = BATCH_SIZE,
+) -> Scorer:
+    """Returns a scorer, a function of photographs.
+
+    Args:
+        weights: a `nima.h5` with its side-car beside it, or the name of published weights; None
+            for the first published NIMA weights.
+        explain: a `pretext.h5` with a regression head, or the name of one; scores then have an
+            explanation.
+        max_pixels: a file whose header states more pixels is not decoded.
+        full_size: whether large photos are decoded at full size: exact, but slower.
+        batch_size: photos per batch of the network.
+
+    Raises:
+        InputError: there are no such weights, or they are of another kind.
+
+    Example:
+        >>> scorer = load_scorer("runs/nima/nima.h5")
+        >>> scorer("photo.jpg").mean
+        >>> for score in scorer.score(["a.jpg", "b.jpg"]):
+        ...     print(score.path, score.mean, score.error)
+    """
+    file = find_weights(weights if weights is not None else name_of_default())
+    side_car = read_side_car(file, NimaCard)
+    explainer = load_explainer(find_weights(explain)) if explain is not None else None
+    model = PhotoModel(load_model(file), side_car.network)
+    read = partial(_read, full_size=full_size, max_pixels=max_pixels)
+    return Scorer(model, side_car, explainer, batch_size, read)
 
 
-def stamp_of(photo: Path | PhotoError) -> Stamp:
-    """Returns size and time of a file; neither if it is not there."""
-    try:
-        status = path_of(photo).stat()
-    except OSError:
-        return Stamp(None, "")
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=status.st_mtime_ns // 1000)
-    return Stamp(status.st_size, moment.isoformat(timespec="microseconds"))
+def _read(path: Path, size: int, *, full_size: bool, max_pixels: int) -> Photo:
+    return read_photo(path, None if full_size else size, max_pixels)

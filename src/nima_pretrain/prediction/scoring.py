@@ -1,8 +1,9 @@
-"""Scores for photographs: files in, distributions out, in the order of the files."""
+"""Scoring of photographs: from files to score distributions, in the order of the files."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,37 +20,45 @@ from nima_pretrain.networks.photo_model import PhotoModel
 
 BATCH_SIZE = 32
 
-# Decodes the photo of a path, for a network with an input of so many pixels a side.
+# A decoder: (path, side of the network's input in pixels) -> photo.
 ReadPhoto = Callable[[Path, int], Photo]
 
 
-class Score(NamedTuple):
-    """What came out for one file: a distribution, (n,) float32, or the reason why none did.
+@dataclass(frozen=True)
+class Score:
+    """The score of one file, or the error.
 
     Attributes:
-        path: of the file.
-        distribution: of the scores; None if the file cannot be decoded.
-        error: why it cannot.
-        notes: what to know of its decoding.
-        levels: of distortions, (D,) float32, if a model was asked that tells them.
+        path: the file.
+        mean: expected score, in points of the model's scale; None on an error, as the next three.
+        std: standard deviation of the predicted ratings, in points.
+        distribution: shares of the scores, (n,) float32, lowest score first; they sum to 1.
+        percentile: of the mean among the training ratings of the model, 0 to 100; None if the
+            weights do not record them.
+        error: reason for a missing score; "" without an error.
+        notes: remarks on decoding.
+        explanation: the strongest distortions detected by a pretext model, if one is used.
     """
 
     path: Path
-    distribution: np.ndarray | None
+    mean: float | None = None
+    std: float | None = None
+    distribution: np.ndarray | None = None
+    percentile: float | None = None
     error: str = ""
     notes: tuple[str, ...] = ()
-    levels: np.ndarray | None = None
+    explanation: str = ""
 
 
 class Outputs(NamedTuple):
-    """What models say of one photo, (n,) float32 each, and notes on its decoding."""
+    """The models' outputs for one photo, (n,) float32 each, and notes on decoding."""
 
     by_model: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
 
 
 class _Inputs(NamedTuple):
-    """One photo in the form of each model, (S, S, 3) uint8."""
+    """The input of each model for one photo, (S, S, 3) uint8 RGB."""
 
     by_model: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
@@ -57,27 +66,36 @@ class _Inputs(NamedTuple):
 
 def score_photos(
     model: PhotoModel,
+    scale: ScoreScale,
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
     read: ReadPhoto = read_photo,
-    levels_model: PhotoModel | None = None,
 ) -> Iterator[Score]:
-    """Yields one score a file, in the order of the files; a bad file never costs another one.
+    """Yields one score per file, in the order of the files; an unreadable file has an error.
 
     Args:
         model: a NIMA model.
-        photos: the files; for one of which it is known that it cannot be read, the reason.
-        batch_size: photos that go through the network at once.
+        scale: its score scale.
+        photos: the files, or errors of files known to be unreadable.
+        batch_size: photos per batch of the network.
         read: decodes a photo.
-        levels_model: one that tells the levels of distortions, or None.
     """
-    models = [model] if levels_model is None else [model, levels_model]
-    for path, outputs in outputs_of_photos(models, photos, batch_size, read):
-        if isinstance(outputs, PhotoError):
-            yield Score(path, None, outputs.reason)
-        else:
-            distribution, *levels = outputs.by_model
-            yield Score(path, distribution, "", outputs.notes, levels[0] if levels else None)
+    for path, outputs in outputs_of_photos([model], photos, batch_size, read):
+        yield score_of(path, outputs, scale)
+
+
+def score_of(path: Path, outputs: "Outputs | PhotoError", scale: ScoreScale) -> Score:
+    """Returns the score of a file by the outputs of the first model."""
+    if isinstance(outputs, PhotoError):
+        return Score(path, error=outputs.reason)
+    distribution = outputs.by_model[0]
+    return Score(
+        path,
+        float(mean_score(distribution, scale.scores)),
+        float(score_spread(distribution, scale.scores)),
+        distribution,
+        notes=outputs.notes,
+    )
 
 
 def outputs_of_photos(
@@ -86,15 +104,15 @@ def outputs_of_photos(
     batch_size: int = BATCH_SIZE,
     read: ReadPhoto = read_photo,
 ) -> Iterator[tuple[Path, Outputs | PhotoError]]:
-    """Yields every file and what models say of it, or why they cannot.
+    """Yields every file with the models' outputs for it, or the error.
 
-    Photos are decoded by as many threads as there are cores, up to two batches ahead of the
-    models, so that the memory that this takes does not depend on their number.
+    Photos are decoded by one thread per core, up to two batches ahead of the models, so memory
+    does not depend on their number.
 
     Args:
-        models: each is asked about every photo.
+        models: the models, each applied to every photo.
         photos: see `score_photos`.
-        batch_size: photos that go through a network at once.
+        batch_size: photos per batch of the networks.
         read: decodes a photo.
     """
     inputs_of = partial(_inputs_of, models=models, read=read)

@@ -1,1 +1,1 @@
-"""Pretext methods: what a network learns from photographs without labels."""
+"""Pretext methods: self-supervised training on photos without labels."""

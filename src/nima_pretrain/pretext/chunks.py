@@ -1,16 +1,16 @@
-"""A backbone over more images than one tape can hold, chunk by chunk, with the exact gradient.
+"""The exact gradient of a backbone over large batches, computed in chunks.
 
-What a tape keeps for the backward pass of a thousand images fills a hundred gigabytes; what the
-heads need of them is one feature vector each. So the features are computed chunk by chunk without
-a tape; the heads and losses run once, on all of them, and give the gradient of the features; then
-each chunk is run again, under a tape, and pulled back with its part of that gradient. By the chain
-rule the sum over the chunks is the gradient of the whole batch; the memory is that of one chunk.
+The activations of a thousand images fill a hundred gigabytes, but the heads need only one feature
+vector per image. So the features are computed chunk by chunk without a tape. The heads and losses
+run once, on all features, and give the gradient by the features. Then each chunk is run again,
+under a tape, and its part of that gradient is back-propagated. By the chain rule the sum over the
+chunks is the gradient of the full batch; the memory is that of one chunk.
 
-Batch-norm normalises within a chunk, so both passes use the same chunks. Which images share one
-matters: a dozen versions of one photo say little about photographs. Hence images are shuffled.
+Batch-norm normalizes within a chunk, so both passes use the same chunks. Images are shuffled over
+the chunks, since the statistics of a dozen views of one photo are not those of photographs.
 
-Under a distribution strategy every replica is given the whole batch, takes every R-th chunk, and
-the replicas add up what they have: the result is that of one device, whatever their number.
+Under a distribution strategy every replica gets the full batch and processes every R-th chunk, and
+the results are summed over the replicas. So the result is that of one device.
 """
 
 from collections.abc import Callable
@@ -37,18 +37,18 @@ class Chunks(NamedTuple):
         return tf.shape(self.bounds)[0] - 1
 
     def images_of(self, chunk: tf.Tensor) -> tf.Tensor:
-        """Indices of the images of one chunk, (n,) int32."""
+        """Returns the indices of the images of one chunk, (n,) int32."""
         return self.order[self.bounds[chunk] : self.bounds[chunk + 1]]
 
 
 def shuffled_chunks(num_images: tf.Tensor, chunk_size: int, seed: tf.Tensor) -> Chunks:
-    """Returns chunks of at most `chunk_size` images, none much smaller than another.
+    """Returns chunks of at most `chunk_size` images, of nearly equal size.
 
-    A small last chunk would make noisy batch statistics.
+    A small last chunk would have noisy batch statistics.
 
     Args:
         num_images: N, int32 scalar.
-        chunk_size: images.
+        chunk_size: largest number of images per chunk.
         seed: (2,) integers; the same seed gives the same chunks.
     """
     order = tf.random.experimental.stateless_shuffle(tf.range(num_images), seed)
@@ -61,15 +61,15 @@ def features_in_chunks(
 ) -> tf.Tensor:
     """Returns the features of all images, (N, F) float32, in the order of the images; no tape.
 
-    In training the moving statistics of batch-norm move once: from where they are by the mean
-    over the chunks, as if the whole batch had given one mean and one variance.
+    In training the moving statistics of batch-norm are updated once, by the mean over the chunks,
+    as if the full batch had one mean and one variance.
 
     Args:
         backbone: (n, S, S, 3) uint8 -> (n, F).
         images: (N, S, S, 3) uint8.
-        chunks: which images go through together.
+        chunks: the partition of the images.
         training: whether batch-norm uses the statistics of the chunk.
-        xla: whether XLA compiles what is done with a chunk.
+        xla: whether XLA compiles the computation of a chunk.
     """
     num_images = tf.shape(images)[0]
     forward = _maybe_compiled(lambda some: backbone(some, training=training), xla)
@@ -102,14 +102,14 @@ def pull_back_in_chunks(
 ) -> list[tf.Tensor]:
     """Returns the gradient of the backbone's trainable variables, one tensor each.
 
-    The moving statistics are left as they are.
+    The moving statistics are unchanged.
 
     Args:
-        backbone: the one that gave the features.
-        images: the same as for `features_in_chunks`.
-        chunks: the same too.
+        backbone: the backbone that computed the features.
+        images: the images given to `features_in_chunks`.
+        chunks: the chunks given to `features_in_chunks`.
         gradients: (N, F) float32, the gradient of the loss by the features.
-        xla: as in `features_in_chunks`.
+        xla: see `features_in_chunks`.
     """
     variables = backbone.trainable_variables
     moving = _moving_statistics(backbone)
@@ -139,9 +139,9 @@ def pull_back_in_chunks(
 
 
 def _sum_over(chunks: Chunks, step: Callable[..., tuple], *state: Any) -> tuple:
-    """Adds up what `step` adds to a state for every chunk, over all replicas.
+    """Returns the state after `step` has run on every chunk, summed over all replicas.
 
-    One chunk at a time, or each would take its memory at once.
+    Chunks run one at a time; in parallel all would take memory at once.
     """
     replica = tf.distribute.get_replica_context()
     num_replicas = replica.num_replicas_in_sync
@@ -157,7 +157,7 @@ def _sum_over(chunks: Chunks, step: Callable[..., tuple], *state: Any) -> tuple:
 
 
 def _maybe_compiled(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:
-    # XLA needs to know all sizes; those of chunks differ by one, so two versions are compiled.
+    # XLA needs static sizes; those of chunks differ by one at most, so two versions are compiled.
     return tf.function(function, jit_compile=True) if xla else function
 
 
@@ -165,7 +165,7 @@ def _moving_statistics(backbone: keras.Model) -> list[tf.Variable]:
     return [
         variable
         for layer in backbone.layers
-        # A frozen one has nothing to move, and averaging would round it.
+        # The statistics of a frozen layer do not change, and averaging would round them.
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
         for variable in (layer.moving_mean, layer.moving_variance)
     ]

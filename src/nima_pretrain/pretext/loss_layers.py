@@ -1,8 +1,8 @@
-"""The losses as layers, at the end of a head.
+"""Loss layers: the last layers of the heads of pretext tasks.
 
-Such a layer takes predictions, adds the loss with `add_loss`, keeps running means of what a person
-wants to see, and returns the predictions unchanged. The targets are constants of the views, so no
-labels enter the model.
+Such a layer takes predictions, adds the loss with `add_loss`, keeps running means for the log, and
+returns the predictions unchanged. The targets are constants of the views, so the model takes no
+labels.
 """
 
 from typing import Any
@@ -11,19 +11,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nima_pretrain import losses
 from nima_pretrain.distortions import DistortionBank, get_bank
+from nima_pretrain.pretext import distortion_losses as losses
+from nima_pretrain.pretext import targets
 
 
-class _Loss(keras.layers.Layer):
-    """What the loss layers share: they compute in float32, and report means."""
+class LossLayer(keras.layers.Layer):
+    """Base class of all loss layers: they compute in float32 and report running means."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(dtype="float32", **options)
 
     def report(self, metric: keras.metrics.Mean, value: tf.Tensor, *weights: tf.Tensor) -> None:
-        """Adds to a running mean; not while the model is only being put together."""
-        # Under a distribution strategy that happens outside of any replica.
+        """Updates a running mean, except while the model is built."""
+        # Under a distribution strategy building happens outside of any replica.
         if not tf.distribute.in_cross_replica_context():
             metric.update_state(value, *weights)
 
@@ -33,8 +34,41 @@ class _Loss(keras.layers.Layer):
         return config
 
 
-class _BalancedLoss(_Loss):
-    """What the losses on distorted views share: bank, temperature, and means of the loss."""
+@keras.utils.register_keras_serializable("nima_pretrain")
+class PairDifferences(keras.layers.Layer):
+    """The difference of the views of every pair: (B, V, S, S, 3) uint8 -> (B, P) float32.
+
+    It is the mean absolute difference in grey levels, see `targets.pair_differences`.
+    """
+
+    def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.bank = get_bank(bank) if isinstance(bank, str) else bank
+
+    def call(self, views: tf.Tensor) -> tf.Tensor:
+        def of_pair(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            first, second = (tf.gather(views, view, axis=1) for view in pair)  # (B, S, S, 3) uint8
+            apart = tf.maximum(first, second) - tf.minimum(first, second)
+            return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[1, 2, 3])  # (B,)
+
+        # Pair by pair, since all at once would take ten times the memory of the views.
+        pairs = tuple(tf.constant(side) for side in targets.ranked_pairs(self.bank))
+        apart = tf.map_fn(of_pair, pairs, fn_output_signature=tf.float32)  # (P, B)
+        return tf.transpose(apart)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "bank": self.bank.name}
+
+
+class DistortionLoss(LossLayer):
+    """Base class of the losses on distorted views, balanced so that tasks can be summed.
+
+    Args:
+        bank: the bank that rendered the views; `get_config` stores its name.
+        temperature: T, see `distortion_losses.balanced`.
+    """
 
     def __init__(
         self, bank: DistortionBank | str, temperature: float = 50.0, **options: Any
@@ -45,19 +79,30 @@ class _BalancedLoss(_Loss):
         self.raw_loss = keras.metrics.Mean(name=f"{self.name}_raw")
         self.balanced_loss = keras.metrics.Mean(name=f"{self.name}_balanced")
 
-    def add(self, loss: tf.Tensor) -> None:
-        """Adds a raw loss, balanced, to what the model minimises."""
-        balanced = losses.balanced(loss, self.temperature)
+    def call(self, predictions: Any, differences: tf.Tensor | None = None) -> Any:
+        raw = self.raw(predictions, differences)
+        balanced = losses.balanced(raw, self.temperature)
         self.add_loss(balanced)
-        self.report(self.raw_loss, loss)
+        self.report(self.raw_loss, raw)
         self.report(self.balanced_loss, balanced)
+        return predictions
+
+    def raw(self, predictions: Any, differences: tf.Tensor | None) -> tf.Tensor:
+        """Returns the loss before it is balanced, a scalar."""
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bank": self.bank.name, "temperature": self.temperature}
 
 
-class _MarginLoss(_BalancedLoss):
-    """What the ranking losses share: the margin, on the scale of the scores."""
+class MarginLoss(DistortionLoss):
+    """Base class of the ranking losses.
+
+    Args:
+        bank: see `DistortionLoss`.
+        temperature: see `DistortionLoss`.
+        margin: m, on the scale of the scores.
+    """
 
     def __init__(
         self,
@@ -74,91 +119,53 @@ class _MarginLoss(_BalancedLoss):
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class RankingLoss(_MarginLoss):
-    """The ranking endpoint: scores (B, V) -> the same; see `losses.ranking`."""
+class RankingLoss(MarginLoss):
+    """Loss layer of `distortion_losses.ranking`: scores (B, V) -> the same."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
 
-    def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.ranking(scores, self.bank, self.margin, differences))
-        better = tf.gather(scores, self.bank.pairs.better, axis=1)
-        worse = tf.gather(scores, self.bank.pairs.worse, axis=1)
-        weights = losses.differing(differences, np.arange(len(self.bank.pairs.better)))
+    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+        pairs = targets.ranked_pairs(self.bank)
+        better = tf.gather(predictions, pairs.better, axis=1)
+        worse = tf.gather(predictions, pairs.worse, axis=1)
+        weights = losses.differing(differences, np.arange(len(pairs.better)))
         ordered = tf.cast(better > worse, tf.float32)
         self.report(self.ordered_pairs, ordered, tf.broadcast_to(weights, tf.shape(ordered)))
-        return scores
+        return losses.ranking(predictions, pairs, self.margin, differences)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class ClassificationLoss(_BalancedLoss):
-    """The classification endpoint: a dict of logits -> the same; see `losses.classification`."""
+class ClassificationLoss(DistortionLoss):
+    """Loss layer of `distortion_losses.classification`: logits by aspect -> the same."""
 
-    def call(
-        self, logits: dict[str, tf.Tensor], differences: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        self.add(losses.classification(logits, self.bank, differences))
-        return logits
+    def raw(self, predictions: dict[str, tf.Tensor], differences: tf.Tensor | None) -> tf.Tensor:
+        return losses.classification(predictions, targets.class_terms(self.bank), differences)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class RegressionLoss(_BalancedLoss):
-    """The regression endpoint: levels (B, V, D) -> the same; see `losses.regression`."""
+class RegressionLoss(DistortionLoss):
+    """Loss layer of `distortion_losses.regression`: levels (B, V, D) -> the same."""
 
-    def call(self, levels: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.regression(levels, self.bank, differences))
-        return levels
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class CrossPhotoRankingLoss(_MarginLoss):
-    """Ranks photos against each other: scores (B, V) -> the same; see `losses`."""
-
-    def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.cross_photo_ranking(scores, self.bank, self.margin, differences))
-        return scores
+    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+        return losses.regression(predictions, targets.level_terms(self.bank), differences)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class LevelConsistencyLoss(_BalancedLoss):
-    """Pulls photos together at each level: scores (B, V) -> the same; see `losses`."""
+class CrossPhotoRankingLoss(MarginLoss):
+    """Loss layer of `distortion_losses.cross_photo_ranking`: scores (B, V) -> the same."""
 
-    def call(self, scores: tf.Tensor, differences: tf.Tensor | None = None) -> tf.Tensor:
-        self.add(losses.level_consistency(scores, self.bank, differences))
-        return scores
-
-
-@keras.utils.register_keras_serializable("nima_pretrain")
-class RotationLoss(_Loss):
-    """The endpoint of RotNet: logits (B, R, R) -> the same; see `losses.rotation`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.accuracy = keras.metrics.Mean(name="rotation_accuracy")
-
-    def call(self, logits: tf.Tensor) -> tf.Tensor:
-        self.add_loss(losses.rotation(logits))
-        named = tf.argmax(logits, axis=-1, output_type=tf.int32)  # (B, R)
-        self.report(self.accuracy, tf.cast(named == tf.range(tf.shape(logits)[1]), tf.float32))
-        return logits
+    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+        pairs = targets.ranked_pairs(self.bank)
+        return losses.cross_photo_ranking(predictions, pairs, self.margin, differences)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class ContrastiveLoss(_Loss):
-    """The endpoint of SimCLR: projections (B, 2, d) -> the same; see `losses.nt_xent`."""
+class LevelConsistencyLoss(DistortionLoss):
+    """Loss layer of `distortion_losses.level_consistency`: scores (B, V) -> the same."""
 
-    def __init__(self, temperature: float = 0.5, **options: Any) -> None:
-        super().__init__(**options)
-        self.temperature = temperature
-        self.accuracy = keras.metrics.Mean(name="partner_accuracy")
-
-    def call(self, projections: tf.Tensor) -> tf.Tensor:
-        self.add_loss(losses.nt_xent(projections, self.temperature))
-        nearest = tf.argmax(losses.view_similarities(projections), axis=1, output_type=tf.int32)
-        found = nearest == losses.partners_of(projections)  # (2 B,)
-        self.report(self.accuracy, tf.cast(found, tf.float32))
-        return projections
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "temperature": self.temperature}
+    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+        return losses.level_consistency(
+            predictions, targets.distorted_views(self.bank), differences
+        )

@@ -1,44 +1,55 @@
-"""The pretext model: one backbone on all views, one head and loss for each task."""
+"""The pretext model: one backbone on all views, heads with loss layers, exact training steps."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nima_pretrain.distortions import AugmentedPair, DistortionBank, Rotations, Views
 from nima_pretrain.networks.gradients import apply_gradients, loss_scale
-from nima_pretrain.networks.layers import BackboneOnViews, PairDifferences
+from nima_pretrain.networks.layers import BackboneOnViews
 from nima_pretrain.pretext.chunks import (
     Chunks,
     features_in_chunks,
     pull_back_in_chunks,
     shuffled_chunks,
 )
-from nima_pretrain.pretext.tasks import TASKS, Predictions, PretextTask, RotNet, SimCLR
+
+Inputs = Mapping[str, tf.Tensor]  # of heads: "features" (B, V, F), and outputs of view layers
+Predictions = dict[str, Any]
+
+
+class Steps(NamedTuple):
+    """Settings of the training steps.
+
+    Attributes:
+        chunk_size: images per chunk: the memory of a step, and the batch of batch-norm.
+        seed: seed of shuffling images over chunks, anew in every step.
+        xla: whether XLA compiles the computation of a chunk.
+    """
+
+    chunk_size: int = 12
+    seed: int = 0
+    xla: bool = False
 
 
 class PretextModel(keras.Model):
     """Views (B, V, S, S, 3) uint8 -> a dict of predictions by task, with exact training steps.
 
-    A step takes the gradient of the whole batch in the memory of one chunk of images; see
-    `networks.chunks`. The losses are inside: compile it with an optimiser alone, fit it on views
-    alone.
+    A step computes the gradient of the full batch in the memory of one chunk, see
+    `pretext.chunks`. The model contains its losses: compile it with an optimizer only, and fit it
+    on views only.
 
     Attributes:
-        chunk_size: images that are on a tape at once, and that batch-norm sees together.
-        seed: of the shuffling of images over chunks, which changes with every step.
-        xla: whether XLA compiles what is done with a chunk.
+        chunk_size: see `Steps`.
+        seed: see `Steps`.
+        xla: see `Steps`.
     """
 
-    def __init__(
-        self, *args: Any, chunk_size: int = 12, seed: int = 0, xla: bool = False, **options: Any
-    ) -> None:
+    def __init__(self, *args: Any, steps: Steps | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.chunk_size = chunk_size
-        self.seed = seed
-        self.xla = xla
+        self.chunk_size, self.seed, self.xla = steps or Steps()
         self.loss_mean = keras.metrics.Mean(name="loss")
 
     @property
@@ -48,24 +59,26 @@ class PretextModel(keras.Model):
 
     @property
     def heads(self) -> keras.Model:
-        """What follows: features (B, V, F), and differences of pairs where the bank needs them."""
+        """The heads: inputs by name, including "features" (B, V, F) -> predictions by task."""
         return self.get_layer("heads")
 
-    def predict_from_features(self, features: np.ndarray) -> dict[str, Any]:
-        """Returns the predictions by task, in NumPy, from features (B, V, F) float32."""
-        inputs = [features]
-        if len(self.heads.inputs) > 1:  # differences only weigh losses
-            inputs.append(np.zeros((len(features), self.heads.inputs[1].shape[1]), np.float32))
-        predicted = self.heads(inputs if len(inputs) > 1 else features, training=False)
+    def predict_from_features(self, features: np.ndarray) -> Predictions:
+        """Returns the predictions by task as NumPy arrays from features (B, V, F) float32."""
+        # Other inputs of the heads only weight losses, so zeros do.
+        others = {
+            name: np.zeros((len(features), *self.heads.get_layer(name).output.shape[1:]), "float32")
+            for name in self._view_inputs
+        }
+        predicted = self.heads({"features": features, **others}, training=False)
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), predicted)
 
     def compile(self, optimizer: keras.optimizers.Optimizer, **options: Any) -> None:
-        """Compiles, with an optimiser alone; it trains what is trainable now."""
+        """Compiles with an optimizer of the trainable variables; the losses are built in."""
         super().compile(optimizer, **options)
         self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Makes one step of the optimiser with the gradient of the whole batch."""
+        """Makes one optimizer step with the gradient of the full batch."""
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         images = _without_view_axis(views)
         chunks = self._chunks(images, step=self.optimizer.iterations)
@@ -103,110 +116,48 @@ class PretextModel(keras.Model):
         return tf.reshape(flat, (-1, num_views, num_features))  # (B, V, F)
 
     def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
-        names = [layer.name for layer in self.layers]
-        if "pair_differences" in names:
-            differences = self.get_layer("pair_differences")(views)
-            self.heads([features, differences], training=training)
-        else:
-            self.heads(features, training=training)
+        of_views = {name: self.get_layer(name)(views) for name in self._view_inputs}
+        self.heads({"features": features, **of_views}, training=training)
         return tf.add_n(self.heads.losses)
+
+    @property
+    def _view_inputs(self) -> list[str]:
+        """Names of the heads' inputs that view layers of the same names compute."""
+        return [name for name in self.heads.input_names if name != "features"]
 
     def _results(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         self.loss_mean.update_state(loss)
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def build_pretext_model(
-    backbone: keras.Model,
-    bank: DistortionBank,
-    tasks: Sequence[str] = ("ranking", "regression"),
-    dropout: float = 0.2,
-    temperature: float = 50.0,
-    margin: float = 0.2,
-    chunk_size: int = 12,
-    seed: int = 0,
-    xla: bool = False,
-) -> PretextModel:
-    """Returns a model from views (B, V, S, S, 3) uint8 to a dict of predictions by task.
-
-    Args:
-        backbone: from `build_backbone`; it is trained in place.
-        bank: says what the V views are.
-        tasks: names from `tasks.TASKS`.
-        dropout: rate before each head.
-        temperature: T of the balance between tasks.
-        margin: m of the ranking loss.
-        chunk_size: images that are on a tape at once, and that batch-norm sees together.
-        seed: of the shuffling of images over chunks, and of dropout.
-        xla: whether XLA compiles what is done with a chunk.
-
-    Raises:
-        ValueError: a task is not known.
-    """
-    unknown = [task for task in tasks if task not in TASKS]
-    if unknown:
-        raise ValueError(f"Unknown tasks {unknown}. Known tasks: {', '.join(TASKS)}.")
-    chosen = [TASKS[name](bank, dropout, temperature, margin, seed) for name in tasks]
-    return assemble(backbone, bank, chosen, chunk_size, seed, xla)
-
-
-def build_rotnet(
-    backbone: keras.Model, chunk_size: int = 32, seed: int = 0, xla: bool = False
-) -> PretextModel:
-    """Returns a model from rotated photos (B, 4, S, S, 3) uint8 to {"rotnet": (B, 4, 4) logits}.
-
-    See `build_pretext_model` for the arguments.
-    """
-    return assemble(backbone, Rotations(), [RotNet()], chunk_size, seed, xla)
-
-
-def build_simclr(
-    backbone: keras.Model,
-    temperature: float = 0.5,
-    chunk_size: int = 32,
-    seed: int = 0,
-    xla: bool = False,
-) -> PretextModel:
-    """Returns a model from pairs of views (B, 2, S, S, 3) uint8 to {"simclr": (B, 2, 64)}.
-
-    Negatives are all other views of the batch, wherever they are computed: every replica of a
-    distribution strategy has the features of the whole batch.
-
-    Args:
-        backbone: see `build_pretext_model`, as for the others.
-        temperature: of the contrastive loss.
-        chunk_size: of the forward and backward passes; the loss sees the whole batch.
-        seed: see there.
-        xla: see there.
-    """
-    return assemble(backbone, AugmentedPair(), [SimCLR(temperature)], chunk_size, seed, xla)
-
-
 def assemble(
     backbone: keras.Model,
-    views: Views,
-    tasks: Sequence[PretextTask],
-    chunk_size: int,
-    seed: int,
-    xla: bool,
+    num_views: int,
+    heads: Callable[[Inputs], Predictions],
+    view_layers: Mapping[str, keras.layers.Layer],
+    steps: Steps,
 ) -> PretextModel:
-    """Returns a backbone on views, followed by the heads of tasks; see `build_pretext_model`."""
-    size, num_features = backbone.input_shape[1], backbone.output_shape[-1]
-    photos = keras.Input((views.num_views, size, size, 3), dtype="uint8", name="views")
-    features = keras.Input((views.num_views, num_features), name="features")
-    inputs, differences = [features], None
-    given = [BackboneOnViews(backbone, name="backbone_on_views")(photos)]
-    if isinstance(views, DistortionBank) and views.drops_void_terms:
-        differences = keras.Input((len(views.pairs.better),), name="differences")
-        inputs.append(differences)
-        given.append(PairDifferences(views, name="pair_differences")(photos))
-    predictions: Predictions = {}
-    for task in tasks:
-        predictions |= task.attach(features, differences, predictions)
-    # Keras 3 wants to be called with what it was made of: a list or a tensor.
-    heads = keras.Model(inputs if len(inputs) > 1 else features, predictions, name="heads")
-    outputs = heads(given if len(given) > 1 else given[0])
-    return PretextModel(photos, outputs, chunk_size=chunk_size, seed=seed, xla=xla, name="pretext")
+    """Returns the pretext model of a backbone and heads that end in loss layers.
+
+    Args:
+        backbone: (n, S, S, 3) uint8 -> (n, F); shared, not copied.
+        num_views: V, the number of views per photo.
+        heads: from inputs by name, "features" (B, V, F) and those of `view_layers`, to predictions
+            by name.
+        view_layers: layers that compute further inputs of the heads from the views
+            (B, V, S, S, 3) uint8, by name; they are not trained.
+        steps: settings of the training steps.
+    """
+    size = backbone.input_shape[1]
+    views = keras.Input((num_views, size, size, 3), dtype="uint8", name="views")
+    given = {"features": BackboneOnViews(backbone, name="backbone_on_views")(views)}
+    given |= {name: layer(views) for name, layer in view_layers.items()}
+    inputs = {
+        name: keras.Input(tensor.shape[1:], dtype="float32", name=name)
+        for name, tensor in given.items()
+    }
+    model = keras.Model(inputs, heads(inputs), name="heads")
+    return PretextModel(views, model(given), steps=steps, name="pretext")
 
 
 def _without_view_axis(views: tf.Tensor) -> tf.Tensor:

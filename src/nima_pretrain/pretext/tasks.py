@@ -1,11 +1,11 @@
-"""Pretext tasks: what a head predicts from the features of the views, and what it is told.
+"""Tasks on distorted views: a head on the features of the views, and its loss layer.
 
-A task turns features into predictions that end in its loss layer. Those on distorted views, which
-can be combined, are listed in `TASKS`.
+They can be combined; `TASKS` lists them.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -14,172 +14,131 @@ from nima_pretrain.distortions import Aspect, DistortionBank
 from nima_pretrain.networks.layers import SeededDropout
 from nima_pretrain.pretext.loss_layers import (
     ClassificationLoss,
-    ContrastiveLoss,
     CrossPhotoRankingLoss,
+    DistortionLoss,
     LevelConsistencyLoss,
     RankingLoss,
     RegressionLoss,
-    RotationLoss,
 )
-
-# Of SimCLR's projections (Chen et al., 2020).
-_PROJECTION = 64
-
-Predictions = dict[str, Any]
+from nima_pretrain.pretext.model import Inputs, Predictions
 
 
-class PretextTask(ABC):
-    """One head and its loss."""
-
-    name: str
-
-    @abstractmethod
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        """Returns the task's predictions from features (B, V, F), its loss added on the way.
-
-        Args:
-            features: (B, V, F) float32.
-            differences: (B, P) of `layers.PairDifferences`, where void pairs are left out.
-            others: what earlier tasks predict.
-        """
-
-
-class _OnDistortions(PretextTask):
-    """A task on the views of a bank.
+@dataclass(frozen=True)
+class Task(ABC):
+    """One head and its loss on the views of a bank.
 
     Attributes:
-        bank: says what the views are.
+        bank: the bank that renders the views.
         dropout: rate before the head.
         temperature: T of the balance between tasks.
         margin: m of the ranking losses.
-        seed: of the dropout.
+        seed: seed of dropout.
+        name: its name in configs, logs and side-cars.
+        predicts: name of its predictions; that of another task if it has no head of its own.
     """
 
-    def __init__(
-        self,
-        bank: DistortionBank,
-        dropout: float = 0.2,
-        temperature: float = 50.0,
-        margin: float = 0.2,
-        seed: int = 0,
-    ) -> None:
-        self.bank = bank
-        self.dropout = dropout
-        self.temperature = temperature
-        self.margin = margin
-        self.seed = seed
+    name: ClassVar[str]
+    predicts: ClassVar[str]
 
-    def _head(self, features: tf.Tensor, units: int, name: str, activation: str | None = None):  # type: ignore[no-untyped-def]
+    bank: DistortionBank
+    dropout: float = 0.2
+    temperature: float = 50.0
+    margin: float = 0.2
+    seed: int = 0
+
+    def attach(self, inputs: Inputs, others: Predictions) -> Predictions:
+        """Returns the task's predictions by name, and adds its loss to the model.
+
+        Args:
+            inputs: features (B, V, F) float32, and differences (B, P) of
+                `loss_layers.PairDifferences` if void pairs are ignored.
+            others: predictions of earlier tasks.
+        """
+        predictions = self._predictions(inputs["features"], others)
+        return {self.predicts: self._loss()(predictions, differences=inputs.get("differences"))}
+
+    @abstractmethod
+    def _predictions(self, features: tf.Tensor, others: Predictions) -> Any: ...
+
+    @abstractmethod
+    def _loss(self) -> DistortionLoss: ...
+
+    def _head(
+        self, features: tf.Tensor, units: int, name: str, activation: str | None = None
+    ) -> tf.Tensor:
         dropped = SeededDropout(self.dropout, self.seed, name=f"{name}_dropout")(features)
         return keras.layers.Dense(units, activation, dtype="float32", name=name)(dropped)
 
 
-class Ranking(_OnDistortions):
-    """One score in (0, 1) a view: less distorted views are to score higher; (B, V)."""
+class Ranking(Task):
+    """One score per view, (B, V) in (0, 1): less distorted views should score higher."""
 
-    name = "ranking"
+    name = predicts = "ranking"
 
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
+    def _predictions(self, features: tf.Tensor, others: Predictions) -> tf.Tensor:
         scores = self._head(features, 1, "score", "sigmoid")  # (B, V, 1)
-        scores = keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
-        loss = RankingLoss(self.bank, self.temperature, self.margin, name=self.name)
-        return {self.name: loss(scores, differences=differences)}
+        return keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
+
+    def _loss(self) -> DistortionLoss:
+        return RankingLoss(self.bank, self.temperature, self.margin, name=self.name)
 
 
-class Classification(_OnDistortions):
-    """Which distortion it was, among those of its aspect: a dict of (B, V, classes) logits."""
+class Classification(Task):
+    """The distortion among those of its aspect: logits (B, V, classes) by aspect."""
 
-    name = "classification"
+    name = predicts = "classification"
 
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        logits = {
-            aspect.value: self._head(
-                features, len(self.bank.of_aspect(aspect)), f"{aspect.value}_logits"
-            )
-            for aspect in Aspect
+    def _predictions(self, features: tf.Tensor, others: Predictions) -> dict[str, tf.Tensor]:
+        classes = {aspect.value: len(self.bank.of_aspect(aspect)) for aspect in Aspect}
+        return {
+            aspect: self._head(features, count, f"{aspect}_logits")
+            for aspect, count in classes.items()
         }
-        loss = ClassificationLoss(self.bank, self.temperature, name=self.name)
-        return {self.name: loss(logits, differences=differences)}
+
+    def _loss(self) -> DistortionLoss:
+        return ClassificationLoss(self.bank, self.temperature, name=self.name)
 
 
-class Regression(_OnDistortions):
-    """How strong each distortion is, -1 to 1 on its own scale: (B, V, D)."""
+class Regression(Task):
+    """The level of every distortion, (B, V, D), -1 to 1 over its strongest levels."""
 
-    name = "regression"
+    name = predicts = "regression"
 
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        levels = self._head(features, len(self.bank), "levels")
-        loss = RegressionLoss(self.bank, self.temperature, name=self.name)
-        return {self.name: loss(levels, differences=differences)}
+    def _predictions(self, features: tf.Tensor, others: Predictions) -> tf.Tensor:
+        return self._head(features, len(self.bank), "levels")
+
+    def _loss(self) -> DistortionLoss:
+        return RegressionLoss(self.bank, self.temperature, name=self.name)
 
 
-class CrossPhotoRanking(_OnDistortions):
-    """The ranking's scores again: more of a distortion is to score below less in any photo."""
+class _OnScores(Task):
+    """A task on the scores of the ranking, without a head of its own."""
+
+    predicts = Ranking.name
+
+    def _predictions(self, features: tf.Tensor, others: Predictions) -> tf.Tensor:
+        return others[Ranking.name]
+
+
+class CrossPhotoRanking(_OnScores):
+    """A stronger distortion should score below a weaker one of any photo."""
 
     name = "cross_photo_ranking"
 
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        loss = CrossPhotoRankingLoss(self.bank, self.temperature, self.margin, name=self.name)
-        return {Ranking.name: loss(others[Ranking.name], differences=differences)}
+    def _loss(self) -> DistortionLoss:
+        return CrossPhotoRankingLoss(self.bank, self.temperature, self.margin, name=self.name)
 
 
-class LevelConsistency(_OnDistortions):
-    """The ranking's scores again: they are to be alike at the same level, whatever the photo."""
+class LevelConsistency(_OnScores):
+    """Scores of different photos should be similar at the same level."""
 
     name = "level_consistency"
 
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        loss = LevelConsistencyLoss(self.bank, self.temperature, name=self.name)
-        return {Ranking.name: loss(others[Ranking.name], differences=differences)}
+    def _loss(self) -> DistortionLoss:
+        return LevelConsistencyLoss(self.bank, self.temperature, name=self.name)
 
 
-class RotNet(PretextTask):
-    """By how much a photo was turned, of four: (B, 4, 4) logits."""
-
-    name = "rotnet"
-
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        num_rotations = features.shape[1]
-        logits = keras.layers.Dense(num_rotations, dtype="float32", name="rotation")(features)
-        return {self.name: RotationLoss(name=self.name)(logits)}
-
-
-class SimCLR(PretextTask):
-    """Which two views are of one photo: projections (B, 2, 64), whose directions are compared.
-
-    Attributes:
-        temperature: of the contrastive loss.
-    """
-
-    name = "simclr"
-
-    def __init__(self, temperature: float = 0.5) -> None:
-        self.temperature = temperature
-
-    def attach(
-        self, features: tf.Tensor, differences: tf.Tensor | None, others: Predictions
-    ) -> Predictions:
-        units = features.shape[-1]
-        hidden = keras.layers.Dense(units, "relu", dtype="float32", name="hidden")(features)
-        projected = keras.layers.Dense(_PROJECTION, dtype="float32", name="projection")(hidden)
-        return {self.name: ContrastiveLoss(self.temperature, name=self.name)(projected)}
-
-
-TASKS: dict[str, type[_OnDistortions]] = {
+TASKS: dict[str, type[Task]] = {
     task.name: task
     for task in (Ranking, Classification, Regression, CrossPhotoRanking, LevelConsistency)
 }

@@ -1,1 +1,1 @@
-"""The paper's experiments on anybody's photos and ratings, as one command."""
+"""The paper's experiments on other photos and ratings, as one command."""

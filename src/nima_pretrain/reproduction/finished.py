@@ -1,4 +1,4 @@
-"""A finished grid: what its models predict for photos that they have not seen."""
+"""A finished grid: predictions of its models for held-out photos, and baselines."""
 
 from pathlib import Path
 
@@ -7,21 +7,22 @@ import pandas as pd
 
 from nima_pretrain.config import ReproduceConfig
 from nima_pretrain.data.ratings import Ratings
-from nima_pretrain.evaluation.comparison import Entry
-from nima_pretrain.evaluation.evaluate import evaluations_of, read_predictions, scored_of
+from nima_pretrain.evaluation.comparison import Contender
+from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions, scored_of
 from nima_pretrain.evaluation.probe import frozen_features, probe_predictions
 from nima_pretrain.metrics import ScoredPhotos, mean_score
-from nima_pretrain.reproduction.grid import TEST, Cell, Fold, cells_of, results_of, weights_of
+from nima_pretrain.reproduction.grid import TEST, Cell, Fold, cells_of, weights_of
+from nima_pretrain.training.results import FinetuneResults
 
 
 class Grid:
-    """A finished grid, ready to be looked at.
+    """A finished grid.
 
     Args:
         run: its directory.
         config: its config.
-        ratings: all of them.
-        folds: how they were divided.
+        ratings: all ratings.
+        folds: the splits of the ratings.
     """
 
     def __init__(
@@ -36,47 +37,50 @@ class Grid:
         self.whole = max(cell.share for cell in self.cells)
 
     def cells_of(self, start: str, share: float) -> list[Cell]:
-        """The cells of a start on a share, all seeds and folds."""
+        """Returns the cells of a start on a share, for all seeds and folds."""
         return [cell for cell in self.cells if (cell.start, cell.share) == (start, share)]
 
     def predictions(self, start: str, share: float, seed: int, name: str) -> pd.DataFrame:
-        """The test photos of all folds with the predictions of the models that were not shown them.
+        """Returns the predictions for the test photos of all folds, by the model of each fold.
 
-        Sorted by name, so that the tables of two starts have the same rows.
+        Rows are sorted by name, so that the tables of two starts have the same rows.
         """
         cells = [cell for cell in self.cells_of(start, share) if cell.seed == seed]
         folders = [evaluations_of(cell.folder(self.run))[name] for cell in cells]
         return pd.concat([read_predictions(folder) for folder in folders]).sort_index()
 
-    def entry(self, start: str, share: float) -> Entry:
-        """The predictions of a start on a share: one set for each seed."""
+    def contender(self, start: str, share: float) -> Contender:
+        """Returns the predictions of a start on a share, one set per seed."""
         tables = [self.predictions(start, share, seed, TEST) for seed in self.config.seeds]
-        return Entry(start, tuple(scored_of(table) for table in tables))
+        return Contender(start, tuple(scored_of(table) for table in tables))
 
-    def transferred(self, start: str, name: str) -> Entry:
-        """The predictions for other ratings: one set for each model of the whole share."""
+    def transferred(self, start: str, name: str) -> Contender:
+        """Returns the predictions for transfer ratings, one set per model of the largest share."""
         folders = [
             evaluations_of(cell.folder(self.run))[name] for cell in self.cells_of(start, self.whole)
         ]
         tables = [read_predictions(folder).sort_index() for folder in folders]
-        return Entry(start, tuple(scored_of(table) for table in tables))
+        return Contender(start, tuple(scored_of(table) for table in tables))
 
     def epochs(self, start: str, share: float) -> dict[str, float]:
-        """Means over the cells: epochs until early stopping, of the head alone, of the best."""
-        results = [results_of(cell.folder(self.run)) for cell in self.cells_of(start, share)]
+        """Returns means over the cells: epochs in all, epochs of the head alone, best epoch."""
+        cells = self.cells_of(start, share)
+        results = [FinetuneResults.read(cell.folder(self.run)) for cell in cells]
         names = ("epochs", "head_epochs", "best_epoch")
-        return {name: float(np.mean([result[name] for result in results])) for name in names}
+        return {
+            name: float(np.mean([getattr(result, name) for result in results])) for name in names
+        }
 
     @property
     def starts(self) -> list[str]:
-        """Names of the starts that were trained on the whole share."""
+        """Names of the starts that were trained on the largest share."""
         return [name for name in self.config.starts if self.cells_of(name, self.whole)]
 
-    def probe(self, start: str) -> Entry:
-        """A ridge probe on the frozen features of a start.
+    def probe(self, start: str) -> Contender:
+        """Returns a ridge probe on the frozen features of a start.
 
-        It has no epoch to choose, so it is fitted on the photos for validation too: on all that
-        fine-tuning has had.
+        It is fitted on the training and validation photos, since it has no epoch to choose: the
+        same photos that fine-tuning uses.
         """
         paths, names = self.ratings.paths, self.ratings.names
         weights = weights_of(self.run, self.config, start)
@@ -91,8 +95,8 @@ class Grid:
             predicted.update(zip(fold.test.names, values, strict=True))
         return self._of_means(f"ridge probe, {start}", predicted)
 
-    def constant(self) -> Entry:
-        """Always the mean distribution of each fold's training photos."""
+    def constant(self) -> Contender:
+        """Returns a constant baseline: the mean of each fold's training ratings."""
         scale = self.ratings.scale
         predicted: dict[str, float] = {}
         for fold in self.folds:
@@ -100,9 +104,9 @@ class Grid:
             predicted.update(dict.fromkeys(fold.test.names, float(mean)))
         return self._of_means("mean of the training ratings", predicted)
 
-    def _of_means(self, name: str, predicted: dict[str, float]) -> Entry:
-        """An entry of means alone, for the photos that the models could read too."""
+    def _of_means(self, name: str, predicted: dict[str, float]) -> Contender:
+        """Returns an entry of mean scores for the readable photos, without distributions."""
         table = self.predictions(self.starts[0], self.whole, self.config.seeds[0], TEST)
         values = np.array([predicted[photo] for photo in table.index])
         none = np.full(len(table), np.nan)
-        return Entry(name, (ScoredPhotos(table["true_mean"].to_numpy(), values, none, none),))
+        return Contender(name, (ScoredPhotos(table["true_mean"].to_numpy(), values, none, none),))

@@ -1,34 +1,38 @@
-"""The grid: starts, shares of the ratings, seeds and folds; every cell a run of its own.
+"""The grid of starts, rating shares, seeds and folds; every cell is a run.
 
-What is finished is taken as it is, what was stopped goes on, so that a grid can be stopped, and
-its config extended, at any time.
+Finished runs are kept and stopped ones are resumed, so a grid can be stopped, and its config
+extended, at any time.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import pandas as pd
 
 from nima_pretrain.config import (
-    AnyPretextConfig,
     DistillConfig,
+    FinetuneConfig,
+    PretextConfig,
     RatingsConfig,
     ReproduceConfig,
+    StartConfig,
 )
-from nima_pretrain.data.rating_files import load_ratings
-from nima_pretrain.data.ratings import Ratings, listed, parse_scale
-from nima_pretrain.data.split import PARTS, SplitFiles, read_file_list
-from nima_pretrain.distillation import distill
+from nima_pretrain.data.rating_files import as_ratings, listed_in
+from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.data.split import PARTS
+from nima_pretrain.distillation.distill import distill
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.evaluate import evaluate, evaluations_of, write_evaluation
-from nima_pretrain.files import read_json
-from nima_pretrain.training import finetune, pretrain
+from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.evaluation.evaluation_files import evaluations_of
+from nima_pretrain.training.finetune import finetune
+from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.ratings_split import training_digest
+from nima_pretrain.training.results import FinetuneResults, PretrainResults
 from nima_pretrain.training.run_directory import carry_on
-from nima_pretrain.weights.store import load_model, read_side_car
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ TEST = "test"
 
 
 class Fold(NamedTuple):
-    """One division of the ratings: rows to train on, to choose the epoch by, and to test on."""
+    """One split of the ratings into training, validation and test."""
 
     name: str
     training: Ratings
@@ -53,26 +57,30 @@ class Cell(NamedTuple):
     fold: str
 
     def folder(self, run: Path) -> Path:
-        """Where the run of this cell lies."""
+        """Returns the run directory of this cell."""
         parts = [self.start, f"share-{100 * self.share:g}", f"seed-{self.seed}", self.fold]
         return run.joinpath("cells", *(part for part in parts if part))
 
 
 def load(data: RatingsConfig) -> Ratings:
-    """Returns the ratings that a config names."""
-    return load_ratings(data.ratings, data.images, parse_scale(data.scale) if data.scale else None)
+    """Returns the ratings of a config.
+
+    Raises:
+        InputError: see `rating_files.load_ratings`.
+    """
+    return as_ratings(data.ratings, data.images, data.scale)
 
 
 def folds_of(config: ReproduceConfig, ratings: Ratings) -> list[Fold]:
-    """Returns how the ratings are divided: by folds, by lists, or as they say themselves.
+    """Returns the splits of the ratings: by folds, by file lists, or by the ratings' own split.
 
     Raises:
-        InputError: a photo has no fold, or a part is empty.
+        InputError: a file cannot be read, a photo has no fold, or a part is empty.
     """
     if config.folds:
         return list(_by_folds(config.folds, ratings))
     if config.lists:
-        parts = [listed(ratings, read_file_list(file), file) for file in config.lists]
+        parts = [listed_in(ratings, file) for file in config.lists]
     else:
         parts = [ratings.part(part) for part in PARTS]
     if not all(len(part) for part in parts):
@@ -87,7 +95,7 @@ def folds_of(config: ReproduceConfig, ratings: Ratings) -> list[Fold]:
 
 
 def cells_of(config: ReproduceConfig, folds: list[Fold]) -> list[Cell]:
-    """Returns all cells, those of the whole ratings first."""
+    """Returns all cells, those of the largest share first."""
     return [
         Cell(name, share, seed, fold.name)
         for share in sorted({s for x in config.starts for s in _shares(config, x)}, reverse=True)
@@ -99,20 +107,20 @@ def cells_of(config: ReproduceConfig, folds: list[Fold]) -> list[Cell]:
 
 
 def weights_of(run: Path, config: ReproduceConfig, start: str) -> str:
-    """Returns what fine-tuning loads for a start."""
+    """Returns the initial weights of fine-tuning for a start: a name or path."""
     return config.starts[start].weights or str(run / "starts" / start / "backbone.h5")
 
 
 def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
-    """Trains and evaluates whatever of the grid is not there yet.
+    """Trains and evaluates the missing parts of a grid.
 
     Args:
-        run: the directory of the grid; it exists.
-        config: of the grid.
+        run: the existing directory of the grid.
+        config: config of the grid.
         folds: from `folds_of`.
 
     Raises:
-        InputError: data are not what they should be, or differ from those of a finished cell.
+        InputError: data are invalid, or differ from those of a finished cell.
     """
     for name, start in config.starts.items():
         stage = config.pretext_of(start)
@@ -125,65 +133,56 @@ def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
         folder = cell.folder(run)
         logger.info("cell %d of %d: %s", number, len(cells), folder.relative_to(run))
         fold = by_name[cell.fold]
-        weights = weights_of(run, config, cell.start)
-        _finetune(folder, cell, fold, config, weights, run / "features")
+        _finetune(folder, cell, fold, config, weights_of(run, config, cell.start), run / "features")
         done = evaluations_of(folder)
         for name, ratings in {TEST: fold.test, **transfers}.items():
             if name not in done:
-                side_car = read_side_car(folder / "nima.h5", "nima")
-                model = load_model(folder / "nima.h5")
-                write_evaluation(evaluate(model, side_car, ratings, resamples=0), folder, name)
+                evaluate(folder / "nima.h5", ratings, part="all", name=name, resamples=0)
         keras.backend.clear_session()
 
 
-def _pretrain(folder: Path, config: ReproduceConfig, stage: AnyPretextConfig) -> None:
+def _pretrain(folder: Path, config: ReproduceConfig, stage: PretextConfig) -> None:
     photos = config.photos
     assert photos is not None
-    lists = SplitFiles(*config.photo_lists) if config.photo_lists else None
+    training, validation, test = config.photo_lists or (None, None, None)
 
-    def begin() -> dict[str, Any]:
-        logger.info("pretraining %s", folder.name)
-        return pretrain.pretrain(photos, folder, stage, config.base_weights, lists)
-
-    carry_on(folder, stage, begin, lambda: pretrain.resume(photos, folder, stage))
+    learn = partial(
+        pretrain,
+        photos,
+        base_weights=config.base_weights,
+        training_list=training,
+        validation_list=validation,
+        test_list=test,
+    )
+    carry_on(folder, stage, PretrainResults, learn)
 
 
 def _finetune(
-    folder: Path,
-    cell: Cell,
-    fold: Fold,
-    config: ReproduceConfig,
-    weights: str,
-    features: Path,
+    folder: Path, cell: Cell, fold: Fold, config: ReproduceConfig, weights: str, features: Path
 ) -> None:
-    changes = {"share": cell.share, "seed": cell.seed}
     start = config.starts[cell.start]
+    changes = {"share": cell.share, "seed": cell.seed}
     stage = config.stage_of(start).model_copy(update=changes)
-    known, held_out = fold.training, fold.validation
-
-    def begin() -> dict[str, Any]:
-        if isinstance(stage, DistillConfig):
-            others = start.unlabelled
-            return distill.distill(known, folder, stage, held_out, weights, others, features)
-        return finetune.finetune(known, folder, stage, held_out, weights)
-
-    def go_on() -> dict[str, Any]:
-        if isinstance(stage, DistillConfig):
-            return distill.resume(known, folder, stage, held_out, start.unlabelled)
-        return finetune.resume(known, folder, stage, held_out)
-
-    results = carry_on(folder, stage, begin, go_on)
-    expected = training_digest(fold.training, stage)
-    if results["ratings_sha256"] != expected:
+    learn = partial(
+        _learner_of(stage, start, features),
+        fold.training,
+        validation_ratings=fold.validation,
+        backbone=weights,
+    )
+    results = carry_on(folder, stage, FinetuneResults, learn)
+    if results.ratings_sha256 != training_digest(fold.training, stage):
         raise InputError(
             f"{folder} was trained on other ratings than those of the config now. "
             "Choose another --run, or put the ratings back."
         )
 
 
-def results_of(folder: Path) -> dict[str, Any]:
-    """Returns what a finished run tells of itself."""
-    return dict(read_json(folder / "results.json", "results"))
+def _learner_of(
+    stage: FinetuneConfig, start: StartConfig, features: Path
+) -> Callable[..., FinetuneResults]:
+    if isinstance(stage, DistillConfig):
+        return partial(distill, unlabelled=start.unlabelled, cache=features)
+    return finetune
 
 
 def _shares(config: ReproduceConfig, start: str) -> tuple[float, ...]:

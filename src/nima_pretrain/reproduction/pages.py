@@ -1,4 +1,4 @@
-"""Where tables and figures go: CSV and PNG, one page in Markdown, one in HTML, one JSON."""
+"""Output of tables and figures as CSV and PNG, and of pages in Markdown, HTML and JSON."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +14,10 @@ from nima_pretrain.report import Figure, Table, markdown_table, write_section
 
 
 class Pages:
-    """Writes tables and figures into `results/`, and remembers what belongs on the pages.
+    """A writer of tables and figures to `results/` that collects the parts of the pages.
 
     Args:
-        run: the folder of the pages.
+        run: folder of the pages.
     """
 
     def __init__(self, run: Path) -> None:
@@ -32,7 +32,7 @@ class Pages:
         caption: str,
         text_of: Callable[[pd.DataFrame], pd.DataFrame] = readable,
     ) -> None:
-        """Adds a table: CSV of its numbers, and on the pages what `text_of` makes of it."""
+        """Adds a table: its numbers as CSV, and the text of `text_of` on the pages."""
         with replacing(self._run / "results" / f"{name}.csv") as partial:
             table.to_csv(partial, index=False)
         shown = text_of(table)
@@ -40,7 +40,7 @@ class Pages:
         self._markdown.append(f"{caption}\n\n{markdown_table(shown)}")
 
     def figure(self, name: str, figure: Any, caption: str) -> None:
-        """Adds a figure."""
+        """Adds a figure as PNG, and to the pages."""
         png = self._run / "results" / f"{name}.png"
         save_figure(figure, png)
         self._parts.append(Figure(png, caption))
@@ -56,7 +56,7 @@ class Pages:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns the rows of a table as JSON knows them: no NaN."""
+    """Returns the rows of a table as JSON values, with None for NaN."""
     rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
     return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
 

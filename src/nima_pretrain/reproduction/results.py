@@ -1,4 +1,4 @@
-"""What a grid has shown: tables in CSV and Markdown, figures, a report."""
+"""Results of a grid: tables, figures and a report."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from nima_pretrain.evaluation.comparison import (
     ALPHA,
     LABELS,
     Comparison,
-    Entry,
+    Contender,
     compare,
     compare_by_category,
     readable,
 )
-from nima_pretrain.evaluation.evaluate import rows_by_category
+from nima_pretrain.evaluation.evaluation_files import rows_by_category
 from nima_pretrain.evaluation.figures import (
     draw_by_share,
     draw_differences,
@@ -22,8 +22,9 @@ from nima_pretrain.evaluation.figures import (
     draw_predictions,
 )
 from nima_pretrain.reproduction.finished import Grid
-from nima_pretrain.reproduction.grid import TEST, load, results_of
+from nima_pretrain.reproduction.grid import TEST, load
 from nima_pretrain.reproduction.pages import Pages, records
+from nima_pretrain.training.results import FinetuneResults, PretrainResults
 
 _DRAWN = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae", "emd")}
 _BY_SHARE = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae")}
@@ -32,14 +33,14 @@ _BY_SHARE = {name: LABELS[name] for name in ("lcc", "srcc", "accuracy", "mae")}
 def write_comparison(
     pages: Pages, compared: Comparison, epochs: Sequence[float], baseline: str, about: str
 ) -> dict[str, Any]:
-    """Adds the tables of a comparison to pages, and returns them as JSON knows them.
+    """Adds the tables of a comparison to pages, and returns them as JSON values.
 
     Args:
-        pages: where they go.
+        pages: the output.
         compared: the comparison.
-        epochs: until early stopping, of its first entries.
-        baseline: its baseline.
-        about: what is compared.
+        epochs: epochs until early stopping, of its first entries.
+        baseline: name of its baseline.
+        about: description of the entries, for the caption.
     """
     metrics = compared.metrics.copy()
     metrics.insert(1, "epochs", pd.Series(epochs, dtype=float).reindex(metrics.index))
@@ -63,19 +64,19 @@ def write_comparison(
 
 def write_categories(
     pages: Pages,
-    entries: Sequence[Entry],
+    entries: Sequence[Contender],
     baseline: str,
     threshold: float,
     predictions: pd.DataFrame,
 ) -> None:
-    """Adds the comparison by what photos show, where the ratings say it.
+    """Adds the comparison by category to pages, if the ratings have categories.
 
     Args:
-        pages: where it goes.
-        entries: what is compared.
-        baseline: the name of one of them.
-        threshold: the mean score above which a photo is good.
-        predictions: of any entry; its rows are the photos of all entries.
+        pages: the output.
+        entries: the entries of the comparison.
+        baseline: name of one of the entries.
+        threshold: mean score above which a photo is good.
+        predictions: predictions of any entry; its rows are the photos of all entries.
     """
     rows_of = rows_by_category(predictions)
     if rows_of:
@@ -92,14 +93,14 @@ def write_categories(
 def write_results(grid: Grid) -> dict[str, Any]:
     """Writes all tables and figures of a finished grid, and returns its main results.
 
-    `results.md` and `report.html` hold everything, `results/` each table as CSV and each figure
-    as PNG.
+    `results.md` and `report.html` contain all of them; `results/` has the tables as CSV and the
+    figures as PNG.
 
     Args:
-        grid: finished.
+        grid: a finished grid.
     """
     pages = Pages(grid.run)
-    entries = [grid.entry(start, grid.whole) for start in grid.starts]
+    entries = [grid.contender(start, grid.whole) for start in grid.starts]
     probes = [grid.probe(start) for start in grid.starts] if grid.config.probe else []
     besides = [*probes, grid.constant()]
     compared = compare(entries, grid.config.baseline, grid.threshold, besides)
@@ -141,7 +142,9 @@ def write_results(grid: Grid) -> dict[str, Any]:
     return pages.finish("Results", results | more)
 
 
-def _write_probes(grid: Grid, entries: list[Entry], probes: list[Entry], pages: Pages) -> None:
+def _write_probes(
+    grid: Grid, entries: list[Contender], probes: list[Contender], pages: Pages
+) -> None:
     rows = []
     for entry, probe in zip(entries, probes, strict=True):
         compared = compare([probe, entry], probe.name, grid.threshold)
@@ -158,7 +161,7 @@ def _by_share(grid: Grid) -> pd.DataFrame:
     rows = []
     for start in grid.config.starts:
         for share in sorted({cell.share for cell in grid.cells if cell.start == start}):
-            table = compare([grid.entry(start, share)], start, grid.threshold).metrics
+            table = compare([grid.contender(start, share)], start, grid.threshold).metrics
             place = {"start": start, "share": share, **grid.epochs(start, share)}
             rows.append(pd.DataFrame([place]).join(table.drop(columns="name")))
     return pd.concat(rows, ignore_index=True)
@@ -193,7 +196,9 @@ def _learning_curves(grid: Grid) -> Any:
 
 def _seconds(grid: Grid) -> dict[str, float]:
     starts = [name for name, start in grid.config.starts.items() if start.weights is None]
+    pretrained = [PretrainResults.read(grid.run / "starts" / name) for name in starts]
+    finetuned = [FinetuneResults.read(cell.folder(grid.run)) for cell in grid.cells]
     return {
-        "pretraining": sum(results_of(grid.run / "starts" / x)["seconds"] for x in starts),
-        "fine-tuning": sum(results_of(cell.folder(grid.run))["seconds"] for cell in grid.cells),
+        "pretraining": sum(results.seconds for results in pretrained),
+        "fine-tuning": sum(results.seconds for results in finetuned),
     }

@@ -1,4 +1,4 @@
-"""Any runs beside each other, as far as they were evaluated on the same ratings."""
+"""Comparison of runs that were evaluated on the same ratings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,44 +9,56 @@ import pandas as pd
 
 from nima_pretrain.config import load_stage
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.comparison import Entry, compare
-from nima_pretrain.evaluation.evaluate import evaluations_of, read_predictions, scored_of
+from nima_pretrain.evaluation.comparison import Contender
+from nima_pretrain.evaluation.comparison import compare as compare_contenders
+from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions, scored_of
 from nima_pretrain.evaluation.figures import draw_learning_curves, draw_predictions
 from nima_pretrain.evaluation.probe import frozen_features, ridge_probe
-from nima_pretrain.files import read_json
+from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.metrics import ScoredPhotos
 from nima_pretrain.reproduction.pages import Pages
 from nima_pretrain.reproduction.results import write_categories, write_comparison
-from nima_pretrain.training.finetune import RATINGS
+from nima_pretrain.training.ratings_split import RATINGS
+from nima_pretrain.training.results import FinetuneResults
+from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import read_side_car
 
 
-def compare_runs(
-    runs: Mapping[str, Path],
-    output: Path,
+def compare(
+    runs: Mapping[str, Path | str],
+    output: Path | str,
+    *,
     baseline: str | None = None,
     evaluation: str | None = None,
-    with_probe: bool = True,
+    probe: bool = True,
 ) -> dict[str, Any]:
     """Compares evaluated runs, writes tables and figures, and returns the main results.
 
     Args:
-        runs: directories of fine-tuning runs, by the names they are to have.
-        output: where `results.md`, `report.html`, `results.json` and `results/` go.
-        baseline: one of the names; None for the first.
-        evaluation: the name of the ratings; None for the one that all runs share.
-        with_probe: whether ridge probes on the frozen features of the starts are compared too.
+        runs: directories of fine-tuning runs, by display name.
+        output: folder of `results.md`, `report.html`, `results.json` and `results/`.
+        baseline: name of one of the runs; None for the first.
+        evaluation: name of the evaluation; None for the only one that all runs share.
+        probe: whether ridge probes on the runs' initial frozen features are included.
 
     Raises:
-        InputError: the runs have no evaluation in common, or not on the same ratings.
+        InputError: a run does not exist, the runs have no evaluation in common, their evaluations
+            are on different ratings or photos, or the probe cannot read a photo.
+
+    Example:
+        >>> compare({"ImageNet": "runs/imagenet", "ranking": "runs/ranking"}, "comparison")
     """
-    baseline = baseline or next(iter(runs))
-    if baseline not in runs:
-        raise InputError(f"Expected a baseline of {', '.join(runs)}, received {baseline!r}.")
-    name = _shared_evaluation(runs, evaluation)
-    folders = {run: evaluations_of(path)[name] for run, path in runs.items()}
-    results = {run: read_json(path / "results.json", "results") for run, path in folders.items()}
-    if len({result["ratings_sha256"] for result in results.values()}) > 1:
+    paths = {run: Path(path) for run, path in runs.items()}
+    missing = [path for path in paths.values() if not path.is_dir()]
+    if missing:
+        raise InputError(f"Expected the folder of a run, but {missing[0]} does not exist.")
+    baseline = baseline or next(iter(paths), None)
+    if baseline not in paths:
+        raise InputError(f"Expected a baseline of {', '.join(paths)}, received {baseline!r}.")
+    name = _shared_evaluation(paths, evaluation)
+    folders = {run: evaluations_of(path)[name] for run, path in paths.items()}
+    results = {run: EvaluationResults.read(path) for run, path in folders.items()}
+    if len({result.ratings_sha256 for result in results.values()}) > 1:
         raise InputError(
             f"The evaluations called {name!r} are on different ratings. Evaluate all runs on the "
             "same ones."
@@ -54,17 +66,17 @@ def compare_runs(
     tables = {run: read_predictions(folder).sort_index() for run, folder in folders.items()}
     if len({tuple(table.index) for table in tables.values()}) > 1:
         raise InputError("Some photos could be read in one evaluation only. Evaluate anew.")
-    entries = [Entry(run, (scored_of(table),)) for run, table in tables.items()]
-    probes = _probes(runs, tables) if with_probe else []
-    threshold = float(results[baseline]["threshold"])
-    compared = compare(entries, baseline, threshold, probes)
-    epochs = [read_json(path / "results.json", "results")["epochs"] for path in runs.values()]
-    pages = Pages(output)
+    entries = [Contender(run, (scored_of(table),)) for run, table in tables.items()]
+    probes = _probes(paths, tables) if probe else []
+    threshold = results[baseline].threshold
+    compared = compare_contenders(entries, baseline, threshold, probes)
+    epochs = [FinetuneResults.read(path).epochs for path in paths.values()]
+    pages = Pages(Path(output))
     count = len(tables[baseline])
     about = f"{len(runs)} runs on {count} photos of {name}."
     found = write_comparison(pages, compared, epochs, baseline, about)
     write_categories(pages, entries, baseline, threshold, tables[baseline])
-    logs = {run: [pd.read_csv(path / "log.csv")] for run, path in runs.items()}
+    logs = {run: [pd.read_csv(path / "log.csv")] for run, path in paths.items()}
     pages.figure("learning_curves", draw_learning_curves(logs), "Validation loss by epoch.")
     pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
     return pages.finish(f"Comparison on {name}", found | {"photos": count, "baseline": baseline})
@@ -88,19 +100,19 @@ def _shared_evaluation(runs: Mapping[str, Path], wanted: str | None) -> str:
     return str(shared.pop())
 
 
-def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> list[Entry]:
-    """One probe for each run, on the frozen features of what the run started from.
+def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> list[Contender]:
+    """Returns one ridge probe per run, on the frozen features of the run's initial weights.
 
-    It is fitted on the photos for training and for validation: on all that fine-tuning has had.
+    It is fitted on the training and validation photos, the same that fine-tuning uses.
     """
     entries = []
     for run, path in runs.items():
         table = tables[run]
         rated = pd.read_csv(path / RATINGS, dtype={"name": str, "path": str})
-        scores = read_side_car(path / "nima.h5", "nima").score_scale.scores
+        scores = read_side_car(path / "nima.h5", NimaCard).score_scale.scores
         bins = [f"p{column + 1}" for column in range(len(scores))]
         means = rated[bins].to_numpy(np.float64) @ scores
-        weights = str(read_json(path / "results.json", "results")["backbone_weights"])
+        weights = FinetuneResults.read(path).backbone_weights
         config = load_stage(path / "config.json")
         paths = [Path(file) for file in [*rated["path"], *table["path"]]]
         features = frozen_features(weights, config.network, paths)
@@ -114,5 +126,7 @@ def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> lis
         predicted = np.clip(ridge_probe(fitted, means, others), scores[0], scores[-1])
         none = np.full(len(table), np.nan)
         true = table["true_mean"].to_numpy(np.float64)
-        entries.append(Entry(f"ridge probe, {run}", (ScoredPhotos(true, predicted, none, none),)))
+        entries.append(
+            Contender(f"ridge probe, {run}", (ScoredPhotos(true, predicted, none, none),))
+        )
     return entries

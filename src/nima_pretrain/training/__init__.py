@@ -1,1 +1,1 @@
-"""Training: the pretext tasks without labels, then NIMA on human ratings."""
+"""Training: pretraining on photos without labels, then fine-tuning on human ratings."""

@@ -1,8 +1,9 @@
-"""What happens beside the training steps: logs, the best epoch, learning rates."""
+"""Keras callbacks: logs, the best epoch, learning rates, plateaus."""
 
 import csv
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,7 @@ import keras
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.networks.optimizers import (
-    learning_rates,
-    scale_learning_rates,
-    set_learning_rates,
-    steps_of,
-)
+from nima_pretrain.networks.optimizers import learning_rates, scale_learning_rates
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +19,12 @@ Logs = dict[str, float]
 
 
 class LogLearningRates(keras.callbacks.Callback):
-    """Puts the learning rates of the epoch into the logs, one entry for each name.
+    """Adds the learning rates of the epoch to the logs, one entry per name.
 
     Args:
-        names: one for each part of the optimiser.
-        frozen: names of the parts that are not trained now: their rate is 0. So all rows of
-            `log.csv` have the same columns.
+        names: one per part of the optimizer.
+        frozen: names of frozen parts, whose rate is logged as 0, so that all rows of `log.csv`
+            have the same columns.
     """
 
     def __init__(self, names: Sequence[str], frozen: Sequence[str] = ()) -> None:
@@ -42,126 +38,79 @@ class LogLearningRates(keras.callbacks.Callback):
         logs |= {**dict(zip(self._names, rates, strict=True)), **dict.fromkeys(self._frozen, 0.0)}
 
 
-class ScheduleLearningRate(keras.callbacks.Callback):
-    """Sets the learning rate at the beginning of every epoch.
+@dataclass
+class Plateau:
+    """A counter of epochs since the last improvement of the validation loss.
 
-    Args:
-        rate_of: gives the rate of an epoch, counted from 0.
+    Attributes:
+        min_delta: smallest decrease that counts as an improvement.
+        best: the lowest loss so far; None before the first epoch.
+        epochs_without: epochs since then.
     """
 
-    def __init__(self, rate_of: Callable[[int], float]) -> None:
-        super().__init__()
-        self._rate_of = rate_of
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        set_learning_rates(self.model.optimizer, [self._rate_of(epoch)])
-
-
-class DecayWithSteps(keras.callbacks.Callback):
-    """Divides the first learning rates by 1 + decay * steps, as Keras 2's old `decay` did.
-
-    Args:
-        rates: the first ones, one for each part of the optimiser.
-        decay: a step.
-    """
-
-    def __init__(self, rates: Sequence[float], decay: float) -> None:
-        super().__init__()
-        self._rates = rates
-        self._decay = decay
-
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        optimizer = self.model.optimizer
-        slower = 1 + self._decay * steps_of(optimizer)
-        set_learning_rates(optimizer, [rate / slower for rate in self._rates])
-
-
-class _Gains:
-    """Counts the epochs since the validation loss has last gained.
-
-    Args:
-        min_delta: what counts as a gain.
-    """
-
-    def __init__(self, min_delta: float) -> None:
-        self._min_delta = min_delta
-        self._best = float("inf")
-        self.epochs_without = 0
+    min_delta: float
+    best: float | None = None
+    epochs_without: int = 0
 
     def add(self, loss: float) -> None:
-        """Takes the loss of one more epoch."""
-        if loss < self._best - self._min_delta:
-            self._best = loss
+        """Adds the validation loss of an epoch."""
+        best = float("inf") if self.best is None else self.best
+        if loss < best - self.min_delta:
+            self.best = float(loss)
             self.epochs_without = 0
         else:
             self.epochs_without += 1
 
 
 class ReduceOnPlateau(keras.callbacks.Callback):
-    """Multiplies all learning rates when the validation loss has not gained for some epochs.
+    """Multiplies all learning rates when the validation loss has not improved for some epochs.
 
-    Keras' own callback of this kind knows one learning rate only.
+    Keras' own callback of this kind supports one learning rate only.
 
     Args:
-        factor: of the rates.
-        patience: epochs without gain.
-        min_delta: least gain.
-        losses: of the epochs before, where a training goes on.
+        factor: factor of the rates.
+        patience: epochs without improvement.
+        plateau: the counter.
     """
 
-    def __init__(
-        self, factor: float, patience: int, min_delta: float, losses: Sequence[float] = ()
-    ) -> None:
+    def __init__(self, factor: float, patience: int, plateau: Plateau) -> None:
         super().__init__()
         self._factor = factor
         self._patience = patience
-        self._gains = _Gains(min_delta)
-        for loss in losses:
-            self._is_plateau(loss)
+        self._plateau = plateau
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         assert logs is not None
-        if self._is_plateau(logs["val_loss"]):
-            scale_learning_rates(self.model.optimizer, self._factor)
-            rates = ", ".join(f"{rate:.2g}" for rate in learning_rates(self.model.optimizer))
-            logger.info("no gain for %d epochs: learning rates now %s", self._patience, rates)
-
-    def _is_plateau(self, loss: float) -> bool:
-        self._gains.add(loss)
-        if self._gains.epochs_without < self._patience:
-            return False
-        self._gains.epochs_without = 0
-        return True
+        self._plateau.add(logs["val_loss"])
+        if self._plateau.epochs_without < self._patience:
+            return
+        self._plateau.epochs_without = 0
+        scale_learning_rates(self.model.optimizer, self._factor)
+        rates = ", ".join(f"{rate:.2g}" for rate in learning_rates(self.model.optimizer))
+        logger.info("no gain for %d epochs: learning rates now %s", self._patience, rates)
 
 
 class StopOnPlateau(keras.callbacks.Callback):
-    """Ends training when the validation loss has not gained for some epochs.
+    """Ends training when the validation loss has not improved for some epochs.
 
     Args:
-        patience: epochs without gain; None never ends.
-        min_delta: least gain.
-        losses: of the epochs before, where a training goes on.
-
-    Attributes:
-        is_over: whether it is time to end; with the epochs before alone it may be already.
+        patience: epochs without improvement; None never ends.
+        plateau: the counter.
     """
 
-    def __init__(
-        self, patience: int | None, min_delta: float, losses: Sequence[float] = ()
-    ) -> None:
+    def __init__(self, patience: int | None, plateau: Plateau) -> None:
         super().__init__()
         self._patience = patience
-        self._gains = _Gains(min_delta)
-        for loss in losses:
-            self._gains.add(loss)
+        self._plateau = plateau
 
     @property
     def is_over(self) -> bool:
-        return self._patience is not None and self._gains.epochs_without >= self._patience
+        """True if training has to end; a resumed training may be over at its start."""
+        return self._patience is not None and self._plateau.epochs_without >= self._patience
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         assert logs is not None
-        self._gains.add(logs["val_loss"])
+        self._plateau.add(logs["val_loss"])
         self.model.stop_training = self.is_over
 
 
@@ -169,8 +118,8 @@ class KeepBest(keras.callbacks.Callback):
     """Saves the model of the epoch with the lowest validation loss.
 
     Attributes:
-        epoch: of the best so far, from 1; 0 before the first.
-        logs: of that epoch.
+        epoch: the best epoch so far, from 1; 0 before the first.
+        logs: logs of that epoch.
     """
 
     def __init__(
@@ -189,7 +138,7 @@ class KeepBest(keras.callbacks.Callback):
             self._save(self.logs)
 
     def check(self) -> None:
-        """To be called when training is over.
+        """Checks at the end of training that there is a best epoch.
 
         Raises:
             InputError: no epoch had a finite loss.
@@ -202,9 +151,9 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class LogRows(keras.callbacks.Callback):
-    """Writes `log.csv`, a row an epoch, whole after every epoch.
+    """Writes `log.csv`, one row per epoch; the file is replaced after every epoch.
 
-    What an earlier part of the training wrote stays, but for epochs that are trained again.
+    Rows of an earlier part of a resumed training are kept, except for epochs that are repeated.
     """
 
     def __init__(self, file: Path) -> None:
@@ -224,7 +173,7 @@ class LogRows(keras.callbacks.Callback):
 
 
 def read_log(file: Path) -> list[dict[str, str]]:
-    """Returns the rows of a `log.csv`; none where there is no such file yet."""
+    """Returns the rows of a `log.csv`; none if the file does not exist."""
     if not file.exists():
         return []
     with file.open(newline="") as opened:

@@ -1,4 +1,4 @@
-"""On which devices a training runs."""
+"""Distribution of a training over devices."""
 
 import logging
 
@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 
 def choose_strategy(mirrored: bool) -> tf.distribute.Strategy:
-    """Returns TensorFlow's default strategy, or one that keeps a copy of the model on every GPU.
+    """Returns TensorFlow's default strategy, or one with a replica of the model on every GPU.
 
     Args:
         mirrored: whether to use all visible GPUs; without any, all logical CPUs.
@@ -23,10 +23,10 @@ def choose_strategy(mirrored: bool) -> tf.distribute.Strategy:
 def give_to_all_replicas(
     dataset: tf.data.Dataset, strategy: tf.distribute.Strategy
 ) -> tf.data.Dataset:
-    """Returns a dataset that hands every whole batch to every replica.
+    """Returns a dataset that gives every full batch to every replica.
 
-    The replicas share the chunks of a batch, not its photos; see `networks.chunks`. So they make
-    the steps that one device would make.
+    The replicas share the chunks of a batch, not its photos; see `pretext.chunks`. So their steps
+    equal those of one device.
     """
     num_replicas = strategy.num_replicas_in_sync
     if num_replicas == 1:

@@ -1,313 +1,220 @@
-"""NIMA fine-tuning: a backbone and human ratings in, `nima.h5` out.
+"""NIMA fine-tuning: from a backbone and human ratings to `nima.h5`.
 
-The recipe of Pfister, Kobs and Hotho (2021): the head alone until the validation loss reaches its
-first plateau, then everything, with fresh optimisers and a rate for each part. With a fixed number
-of epochs for both parts and random crops it is idealo's.
+The recipe of Pfister, Kobs and Hotho (2021) trains the head alone until the first plateau of the
+validation loss, then the full network, with new optimizers and separate learning rates. Fixed
+numbers of epochs and random crops give idealo's recipe.
 """
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.rated_batches import RatedBatches
-from nima_pretrain.data.ratings import Ratings
-from nima_pretrain.files import write_json
-from nima_pretrain.metrics import quantiles_of
+from nima_pretrain.config import FinetuneConfig, load_config
+from nima_pretrain.data.rating_files import as_ratings, listed_in
+from nima_pretrain.data.ratings import Ratings, ScoreScale
+from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
-from nima_pretrain.networks.optimizers import (
-    backbone_and_head_optimizer,
-    head_optimizer,
-    learning_rates,
-)
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.reference_scores import reference_scores
-from nima_pretrain.training.callbacks import (
-    DecayWithSteps,
-    KeepBest,
-    LogLearningRates,
-    Logs,
-    ReduceOnPlateau,
-    StopOnPlateau,
-    read_log,
-)
-from nima_pretrain.training.checkpoint import (
-    Checkpoint,
-    Position,
-    load_checkpoint,
-)
-from nima_pretrain.training.feed import Feed
-from nima_pretrain.training.objective import Examples, LabelObjective, Objective
+from nima_pretrain.training.callbacks import log_files
+from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
+from nima_pretrain.training.feed import feed_rated
+from nima_pretrain.training.finetune_stages import fit_stage, full_recipe, head_recipe
+from nima_pretrain.training.nima_files import save_nima
+from nima_pretrain.training.objective import LabelObjective, Objective
 from nima_pretrain.training.ratings_split import (
-    Parts,
+    RatingsSplit,
     check_same_ratings,
-    divided,
-    readable_parts,
+    readable_split,
+    split_ratings,
     training_digest,
-    write_parts,
+    write_split,
 )
-from nima_pretrain.training.resumable_fit import CHECKPOINT, PartFit
-from nima_pretrain.weights.store import (
-    ScaleConfig,
-    SideCar,
-    load_base_weights,
-    save_weights,
-)
+from nima_pretrain.training.results import FinetuneResults
+from nima_pretrain.training.resumable_fit import Checkpoints
+from nima_pretrain.training.run_directory import config_of_run, open_run
+from nima_pretrain.training.version_0_1 import with_counters
+from nima_pretrain.weights.cache import find_backbone
+from nima_pretrain.weights.store import load_base_weights
 
 logger = logging.getLogger(__name__)
 
-RATINGS = "ratings.csv"
-_BACKBONE_RATE = "backbone_learning_rate"
-_HEAD_RATE = "head_learning_rate"
-_HEAD, _EVERYTHING = 0, 1
-
 
 def finetune(
-    ratings: Ratings,
-    run: Path,
-    config: FinetuneConfig,
-    validation_ratings: Ratings | None = None,
-    backbone_weights: str = "imagenet",
-    objective_of: Callable[[Parts], Objective] = LabelObjective,
-) -> dict[str, Any]:
-    """Trains a NIMA model and returns its results, which `results.json` holds too.
+    ratings: Path | str | Ratings,
+    run: Path | str,
+    *,
+    images: Path | str | None = None,
+    config: FinetuneConfig | None = None,
+    backbone: str = "imagenet",
+    validation_ratings: Path | str | Ratings | None = None,
+    scale: ScoreScale | str | None = None,
+    share: float | None = None,
+    training_list: Path | str | None = None,
+    validation_list: Path | str | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    objective_of: Callable[[RatingsSplit], Objective] = LabelObjective,
+) -> FinetuneResults:
+    """Trains a NIMA model on human ratings, and returns its results.
 
-    `nima.h5` is that of the epoch with the lowest validation loss, whichever part was training.
+    `nima.h5` in the run directory has the weights of the epoch with the lowest validation loss in
+    both stages; `results.json` contains the results.
 
     Args:
-        ratings: photos and distributions to learn from.
-        run: the run directory; it exists.
-        config: what to train and how.
-        validation_ratings: what the epoch is chosen by; None for those that the ratings set aside
-            for it, or else for a fraction of them.
-        backbone_weights: "imagenet", "none" or a path; see `networks.weights.load_base_weights`.
-        objective_of: makes of the readable ratings what the model is pulled towards.
+        ratings: a file of ratings in any format, see `data.rating_files`, or `Ratings`.
+        run: the run directory, which is created.
+        images: folder of the rated images, for a file of ratings.
+        config: settings; None for the paper's recipe, or for the config of a resumed run.
+        backbone: initialization of the backbone: "imagenet", "none", a `backbone.h5`, or the name
+            of published weights.
+        validation_ratings: ratings that choose the best epoch; None for the validation part of
+            `ratings`, or else for a held-out fraction of them.
+        scale: the score scale, if the ratings do not state it, e.g. "1:5".
+        share: fraction of the training ratings to use, above 0, at most 1; None for that of the
+            config.
+        training_list: file list of the training photos, or None.
+        validation_list: file list of the validation photos, or None.
+        overwrite: whether an existing run is deleted.
+        resume: whether a stopped run is resumed; the result equals that of an uninterrupted run.
+        objective_of: makes the training objective from the readable ratings.
 
     Raises:
-        InputError: ratings or weights are not what they should be, or the disk is full.
+        InputError: ratings or weights are invalid, the run exists, there is nothing to resume,
+            ratings or photos differ from those of the resumed run, or the disk is full.
+
+    Example:
+        >>> finetune("ratings.json", "runs/nima", images="photos", backbone="backbone.h5")
     """
-    parts = readable_parts(*divided(ratings, validation_ratings, config), run)
-    write_parts(run / RATINGS, parts)
-    objective = objective_of(parts)
+    run = Path(run)
+    config = _config_of(config, share, run, resume)
+    rated, held_out = _ratings_of(
+        ratings, validation_ratings, images, scale, training_list, validation_list
+    )
+    weights = find_backbone(backbone)
+    open_run(run, config, overwrite=overwrite, resume=resume)
+    checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
+
+    # Load: ratings and their split, the model and its initialization.
+    split = readable_split(*split_ratings(rated, held_out, config), run)
+    if checkpoint:
+        check_same_ratings(run, split)
+    else:
+        write_split(run, split)
+    objective = objective_of(split)
     keras.utils.set_random_seed(config.seed)
-    backbone = build_backbone(config.backbone, config.input_size, config.width)
-    load_base_weights(backbone, backbone_weights, config)
-    about = {
-        "backbone_weights": backbone_weights,
-        "ratings_sha256": training_digest(ratings, config),
-        "unreadable": len(parts.scan.unreadable),
-    }
-    training = _Finetuning(backbone, parts, objective, run, config, about)
-    if config.head_start == "mean":
-        start_from_mean(training.model, parts.training.distributions.mean(axis=0))
-    return training.run_from(Position(_HEAD))
-
-
-def resume(
-    ratings: Ratings,
-    run: Path,
-    config: FinetuneConfig,
-    validation_ratings: Ratings | None = None,
-    objective_of: Callable[[Parts], Objective] = LabelObjective,
-) -> dict[str, Any]:
-    """Goes on with a training that was stopped at any moment, as if it had not been.
-
-    Args:
-        ratings: those that the run was begun with.
-        run: the run directory.
-        config: that of the run.
-        validation_ratings: those that the run was begun with.
-        objective_of: see `finetune`.
-
-    Raises:
-        InputError: there is nothing to resume, or ratings or photos are not those of the run.
-    """
-    checkpoint = load_checkpoint(run / CHECKPOINT)
-    parts = readable_parts(*divided(ratings, validation_ratings, config), run)
-    check_same_ratings(run / RATINGS, parts)
-    objective = objective_of(parts)
-    backbone = build_backbone(config.backbone, config.input_size, config.width)
-    position = checkpoint.position
-    logger.info("resuming after %d epochs and %d steps", position.epoch, position.step)
-    training = _Finetuning(backbone, parts, objective, run, config, checkpoint.about)
-    return training.run_from(position, checkpoint)
-
-
-class _Finetuning:
-    """One training, from its beginning or from a checkpoint to its results.
-
-    The two parts count their epochs on: position.epoch is that of the whole.
-    """
-
-    def __init__(
-        self,
-        backbone: keras.Model,
-        parts: Parts,
-        objective: Objective,
-        run: Path,
-        config: FinetuneConfig,
-        about: dict[str, Any],
-    ) -> None:
-        self._backbone = backbone
-        bins = parts.training.scale.bins
-        self.model = build_nima(backbone, bins, config.dropout, config.seed, config.head)
-        self._parts = parts
-        self._objective = objective
-        self._run = run
-        self._config = config
-        self._about = about
-
-    def run_from(self, start: Position, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
-        """Trains what is left to train, and returns the results of the whole."""
-        started = time.perf_counter() - start.seconds
-        self._introduce()
-        best = KeepBest(self._save, start.best_epoch, start.best_logs)
-        training = self._feed(self._objective.training, vary=True, start=start)
-        validation = self._feed(self._objective.validation)
-        with training, validation:
-            settings = (self._run, self._config, self._about)
-            trained = self._objective.model_of(self.model)
-            fit = PartFit(trained, self._objective, training, validation, best, *settings)
-            if start.stage == _HEAD:
-                start = self._train_head(fit, start, checkpoint)
-                checkpoint = None
-            end = self._train_everything(fit, start, checkpoint)
-        best.check()
-        results = {
-            "stage": "finetune",
-            "photos": {
-                "training": len(self._parts.training),
-                "validation": len(self._parts.validation),
-                "unreadable": self._about["unreadable"],
-            },
-            "head_epochs": len(self._losses(_HEAD, end.epoch)),
-            "epochs": end.epoch,
-            "best_epoch": best.epoch,
-            "metrics": best.logs,
-            "backbone_weights": self._about["backbone_weights"],
-            "ratings_sha256": self._about["ratings_sha256"],
-            **self._objective.about,
-            "seconds": round(time.perf_counter() - started, 1),
+    base = build_backbone(config.backbone, config.input_size, config.width)
+    if not checkpoint:
+        load_base_weights(base, weights, config)
+    model = build_nima(base, split.training.scale.bins, config.dropout, config.seed, config.head)
+    if checkpoint:
+        checkpoint = with_counters(checkpoint, run, config)
+        about, start = checkpoint.about, checkpoint.position
+        logger.info("resuming after %d epochs and %d steps", start.epoch, start.step)
+    else:
+        if config.head_start == "mean":
+            start_from_mean(model, split.training.distributions.mean(axis=0))
+        about = {
+            "backbone_weights": weights,
+            "ratings_sha256": training_digest(rated, config),
+            "unreadable": len(split.scan.unreadable),
         }
-        write_json(self._run / "results.json", results)
-        (self._run / CHECKPOINT).unlink()
-        return results
+        start = Position(Stage.HEADS)
+    _introduce(model, split, config, about)
 
-    def _train_head(self, fit: PartFit, start: Position, checkpoint: Checkpoint | None) -> Position:
-        """Trains the head on the frozen backbone, for its epochs or until the first plateau."""
-        config = self._config
-        self._backbone.trainable = False
-        patience = config.plateau_patience if config.head_epochs is None else None
-        last = config.epochs if config.head_epochs is None else config.head_epochs
-        end = fit.part(
-            head_optimizer(config),
-            LogLearningRates([_HEAD_RATE], frozen=[_BACKBONE_RATE]),
-            StopOnPlateau(patience, config.min_delta, self._losses(_HEAD, start.epoch)),
-            start,
-            min(last, config.epochs),
-            checkpoint,
-        )
-        return replace(end, stage=_EVERYTHING)
+    # Fit: the head until its first plateau, then everything until early stopping.
+    save = partial(save_nima, model, run, config, split, about)
+    checkpoints = Checkpoints(run, start, save, about=about, config=config, resumed=checkpoint)
+    training = feed_rated(*objective.training, config, vary=True, start=start)
+    validation = feed_rated(*objective.validation, config)
+    fit = partial(
+        fit_stage,
+        model=objective.model_of(model),
+        loss=objective.loss,
+        training=training,
+        validation=validation,
+        checkpoints=checkpoints,
+        callbacks=[*log_files(run), checkpoints.best],
+    )
+    with training, validation:
+        if start.stage is Stage.HEADS:
+            base.trainable = False
+            fit(head_recipe(config, checkpoints))
+            checkpoints.enter(Stage.EVERYTHING)
+        if checkpoints.position.epoch < config.epochs:
+            if start.stage is Stage.HEADS:
+                logger.info("backbone unfrozen after %d epochs", checkpoints.position.epoch)
+            base.trainable = True
+            fit(full_recipe(config, checkpoints, base, model))
+    checkpoints.best.check()
 
-    def _train_everything(
-        self, fit: PartFit, start: Position, checkpoint: Checkpoint | None
-    ) -> Position:
-        """Trains backbone and head until validation stops gaining, or for the epochs left."""
-        config = self._config
-        self._backbone.trainable = True
-        losses = self._losses(_EVERYTHING, start.epoch)
-        stop = StopOnPlateau(config.early_stopping_patience, config.min_delta, losses)
-        if start.epoch >= config.epochs or stop.is_over:
-            return start
-        if not checkpoint:
-            logger.info("the backbone is set free after %d epochs", start.epoch)
-        head = [layer for layer in self.model.layers if layer.name.startswith("head")]
-        optimizer = backbone_and_head_optimizer([self._backbone], head, config)
-        more: list[keras.callbacks.Callback] = []
-        if config.learning_rate_decay:
-            more.append(DecayWithSteps(learning_rates(optimizer), config.learning_rate_decay))
-        if config.plateau_patience is not None:
-            plateau = (config.learning_rate_factor, config.plateau_patience, config.min_delta)
-            more.append(ReduceOnPlateau(*plateau, losses))
-        rates = LogLearningRates([_BACKBONE_RATE, _HEAD_RATE])
-        return fit.part(optimizer, rates, stop, start, config.epochs, checkpoint, *more)
+    # Save: the results.
+    end = checkpoints.position
+    numbers = {"training": len(split.training), "validation": len(split.validation)}
+    results = FinetuneResults(
+        photos=numbers | {"unreadable": about["unreadable"]},
+        head_epochs=end.stage_start,
+        epochs=end.epoch,
+        best_epoch=checkpoints.best.epoch,
+        metrics=checkpoints.best.logs,
+        backbone_weights=about["backbone_weights"],
+        ratings_sha256=about["ratings_sha256"],
+        seconds=round(checkpoints.seconds, 1),
+        **objective.about,
+    )
+    results.write(run)
+    checkpoints.delete()
+    return results
 
-    def _losses(self, stage: int, epochs: int) -> list[float]:
-        """Validation losses of one part, as far as it belongs to the first epochs of the whole."""
-        is_head = stage == _HEAD
-        return [
-            float(row["val_loss"])
-            for row in read_log(self._run / "log.csv")[:epochs]
-            if (float(row[_BACKBONE_RATE]) == 0) == is_head
-        ]
 
-    def _introduce(self) -> None:
-        training, scale = self._parts.training, self._parts.training.scale
-        logger.info(
-            "ratings: %d photos for training, %d for validation, %d unreadable; %s",
-            len(training),
-            len(self._parts.validation),
-            self._about["unreadable"],
-            scale,
-        )
-        config = self._config
-        logger.info(
-            "network: %s, width %g, %d px; %s parameters; started from %s",
-            config.backbone,
-            config.width,
-            config.input_size,
-            f"{self.model.count_params():,}",
-            self._about["backbone_weights"],
-        )
+def _config_of(
+    config: FinetuneConfig | None, share: float | None, run: Path, resume: bool
+) -> FinetuneConfig:
+    if config is None:
+        config = config_of_run(run, FinetuneConfig) if resume else FinetuneConfig()
+    if share is None:
+        return config
+    return load_config(type(config), overrides=[f"share={share}"], base=config)
 
-    def _save(self, logs: Logs) -> None:
-        training = self._parts.training
-        scores = training.scale.scores
-        side_car = SideCar(
-            kind="nima",
-            network=self._config.network,
-            head=self._config.head,
-            scale=ScaleConfig(bins=len(scores), low=scores[0], high=scores[-1]),
-            training_data={
-                "photos": len(training),
-                "sha256": self._parts.scan.digest_of(training.paths),
-                "ratings_sha256": training.digest,
-                "backbone_weights": Path(self._about["backbone_weights"]).name,
-            },
-            training_scores=tuple(quantiles_of(training.mean_scores).round(6).tolist()),
-            reference_scores=reference_scores(
-                PhotoModel(self.model, self._config.network), training.scale
-            ),
-            metrics=logs,
-        )
-        save_weights(self.model, self._run / "nima.h5", side_car)
 
-    def _feed(self, examples: Examples, vary: bool = False, start: Position | None = None) -> Feed:
-        config = self._config
-        batches = RatedBatches(
-            examples.paths,
-            examples.targets,
-            config.input_size,
-            config.fit,
-            config.batch_size,
-            config.seed,
-            config.flip,
-            vary,
-            config.crop_from,
-        )
-        if start:
-            first = start.epoch * batches.batches_per_epoch + start.step
-            batches = replace(batches, first=first)
-        size, width = config.input_size, examples.targets.shape[1]
-        signature = (
-            tf.TensorSpec((None, size, size, 3), tf.uint8),
-            tf.TensorSpec((None, width), tf.float32),
-        )
-        return Feed(batches, batches.batches_per_epoch, signature)
+def _ratings_of(
+    ratings: Path | str | Ratings,
+    validation_ratings: Path | str | Ratings | None,
+    images: Path | str | None,
+    scale: ScoreScale | str | None,
+    training_list: Path | str | None,
+    validation_list: Path | str | None,
+) -> tuple[Ratings, Ratings | None]:
+    """Returns the training ratings, and the validation ratings if any are given."""
+    if validation_list and validation_ratings is not None:
+        raise InputError("Expected --validation-list or --validation-ratings, received both.")
+    rated = as_ratings(ratings, images, scale)
+    held_out = None
+    if validation_list:
+        held_out = listed_in(rated, validation_list)
+    elif validation_ratings is not None:
+        held_out = as_ratings(validation_ratings, images, scale)
+    return listed_in(rated, training_list) if training_list else rated, held_out
+
+
+def _introduce(
+    model: keras.Model, split: RatingsSplit, config: FinetuneConfig, about: dict[str, Any]
+) -> None:
+    logger.info(
+        "ratings: %d photos for training, %d for validation, %d unreadable; %s",
+        len(split.training),
+        len(split.validation),
+        about["unreadable"],
+        split.training.scale,
+    )
+    logger.info(
+        "network: %s, width %g, %d px; %s parameters; started from %s",
+        config.backbone,
+        config.width,
+        config.input_size,
+        f"{model.count_params():,}",
+        about["backbone_weights"],
+    )

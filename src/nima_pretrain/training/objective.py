@@ -1,4 +1,4 @@
-"""What fine-tuning pulls a NIMA model towards."""
+"""Objectives of fine-tuning: examples with targets, and a loss."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -8,24 +8,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nima_pretrain.losses import earth_movers_distance
-from nima_pretrain.training.ratings_split import Parts
+from nima_pretrain.networks.emd import earth_movers_distance
+from nima_pretrain.training.ratings_split import RatingsSplit
 
 
 class Examples(NamedTuple):
-    """Photos, and a row of targets for each: (N, T) float32."""
+    """N photos and their targets, (N, T) float32."""
 
     paths: tuple[Path, ...]
     targets: np.ndarray
 
 
 class Objective(ABC):
-    """Examples, and a loss that compares their targets with what a model says.
+    """Base class of objectives: examples, and a loss between their targets and a model's output.
 
     Attributes:
-        training: what is learned from.
-        validation: what the epoch is chosen by.
-        about: what `results.json` says of it.
+        training: training examples.
+        validation: examples that choose the best epoch.
+        about: its fields of `FinetuneResults`.
     """
 
     training: Examples
@@ -34,20 +34,25 @@ class Objective(ABC):
 
     @abstractmethod
     def model_of(self, nima: keras.Model) -> keras.Model:
-        """Returns a model with the weights of a NIMA model, whose output the loss takes."""
+        """Returns a model that shares the layers of a NIMA model and gives the loss's input."""
 
     @abstractmethod
     def loss(self, targets: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
-        """Returns a scalar."""
+        """Returns the loss of a batch, a scalar.
+
+        Args:
+            targets: (B, T) float32, rows of `Examples.targets`.
+            output: output of the model from `model_of`.
+        """
 
 
 class LabelObjective(Objective):
-    """The earth mover's distance to the ratings' distributions."""
+    """The objective of plain fine-tuning: the earth mover's distance to the ratings."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, split: RatingsSplit) -> None:
         self.training, self.validation = (
             Examples(part.paths, part.distributions.astype(np.float32))
-            for part in (parts.training, parts.validation)
+            for part in (split.training, split.validation)
         )
         self.about = {}
 

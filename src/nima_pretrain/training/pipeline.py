@@ -1,123 +1,157 @@
-"""The whole road: pretrain, fine-tune, evaluate, score; and the demo that walks it."""
+"""The full pipeline: pretrain, fine-tune, evaluate, score; and the demo that runs it."""
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.rating_files import load_ratings
-from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.data.rating_files import as_ratings, load_ratings
+from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.data.samples import write_embedded_quarters, write_synthetic_ratings
-from nima_pretrain.data.split import SplitFiles, list_photos, split_photos
+from nima_pretrain.data.split import list_photos, lists_of, split_photos
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.evaluation.evaluate import evaluate, write_evaluation
-from nima_pretrain.files import replacing, write_json
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.scoring import predictions_table, score_photos
-from nima_pretrain.training import finetune, pretrain
-from nima_pretrain.training.run_directory import carry_on
-from nima_pretrain.weights.store import load_model, read_side_car, side_car_path
+from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.files import replacing
+from nima_pretrain.prediction.scorer import load_scorer
+from nima_pretrain.prediction.scoring import predictions_table
+from nima_pretrain.training.finetune import finetune
+from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training.results import FinetuneResults, PretrainResults, TrainResults
+from nima_pretrain.training.run_directory import carry_on, config_of_run, open_run
+from nima_pretrain.weights.side_car import side_car_path
 
-# Small enough for five minutes on two cores, from random weights: nothing is downloaded. So the
-# rate of pretraining is higher than the paper's, which starts from ImageNet weights; and the
-# backbone, which has learned little in 55 steps, is set free after one epoch of the head.
+# Takes five minutes on two cores. Training starts from random weights, so nothing is downloaded.
+# Therefore the learning rate of pretraining is higher than in the paper, which starts from ImageNet
+# weights, and the backbone, which learns little in 55 steps, is unfrozen after one epoch.
 DEMO_CONFIG = TrainConfig(
     pretrain=PretrainConfig(
-        width=0.35,
-        input_size=96,
-        photos_per_batch=2,
-        chunk_size=348,
-        epochs=5,
-        learning_rate=3e-4,
+        width=0.35, input_size=96, photos_per_batch=2, chunk_size=348, epochs=5, learning_rate=3e-4
     ),
     finetune=FinetuneConfig(
-        width=0.35,
-        input_size=96,
-        batch_size=32,
-        epochs=16,
-        head_epochs=1,
-        dropout=0.2,
+        width=0.35, input_size=96, batch_size=32, epochs=16, head_epochs=1, dropout=0.2
     ),
 )
 
 
-class RoadInputs(NamedTuple):
-    """What the whole road starts from."""
+class Inputs(NamedTuple):
+    """The inputs of the pipeline: photos and ratings, the latter as files or `Ratings`."""
 
     photos: Path
-    ratings: Ratings
-    validation_ratings: Ratings | None
-    test_ratings: Ratings
-    lists: SplitFiles | None = None
+    ratings: Path | str | Ratings
+    validation_ratings: Path | str | Ratings | None
+    test_ratings: Path | str | Ratings
 
 
 def train(
-    inputs: RoadInputs,
-    run: Path,
-    config: TrainConfig,
-    base_weights: str = "imagenet",
-) -> dict[str, Any]:
-    """Runs all stages and returns their results, which `results.json` holds too.
+    photos: Path | str | None = None,
+    run: Path | str = "runs/demo",
+    *,
+    ratings: Path | str | Ratings | None = None,
+    images: Path | str | None = None,
+    validation_ratings: Path | str | Ratings | None = None,
+    test_ratings: Path | str | Ratings | None = None,
+    scale: ScoreScale | str | None = None,
+    base_weights: str | None = None,
+    training_list: Path | str | None = None,
+    validation_list: Path | str | None = None,
+    test_list: Path | str | None = None,
+    config: TrainConfig | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> TrainResults:
+    """Runs the full pipeline (pretrain, fine-tune, evaluate, score photos); returns the results.
 
-    Each stage has a folder of its own in the run. What is finished there is taken as it is, and
-    what was stopped goes on. Beside them lie what one came for:
-    `backbone.h5`, `nima.h5`, `predictions.csv` with the scores of the photos, `results.json`.
+    Each stage has its own folder in the run. The main outputs are beside them: `backbone.h5`,
+    `nima.h5`, `predictions.csv` with the scores of the photos, and `results.json`.
 
     Args:
-        inputs: photos and ratings.
-        run: the run directory; it exists.
-        config: of both stages.
-        base_weights: what pretraining starts from; see `networks.weights.load_base_weights`.
+        photos: folder of photographs; None for the demo, which uses photos bundled with installed
+            packages and synthetic ratings.
+        run: the run directory, which is created.
+        ratings: training ratings, see `finetune`.
+        images: see `finetune`.
+        validation_ratings: see `finetune`.
+        test_ratings: ratings to evaluate on, a file or `Ratings`.
+        scale: see `finetune`.
+        base_weights: initialization of pretraining, see `pretrain`; None for "imagenet", or "none"
+            in the demo.
+        config: settings of both stages; None for the defaults, or for those of a resumed run.
+        training_list: see `pretrain`.
+        validation_list: see `pretrain`.
+        test_list: see `pretrain`.
+        overwrite: whether an existing run is deleted.
+        resume: whether a stopped run is resumed: finished stages are kept, a stopped one continues.
 
     Raises:
-        InputError: photos, ratings or weights are not what they should be.
+        InputError: photos, ratings or weights are invalid, the run exists, or there is nothing to
+            resume.
+
+    Example:
+        >>> train(run="runs/demo")  # a few minutes on two cores
     """
     started = time.perf_counter()
-    first, second = run / "pretrain", run / "finetune"
-    photos, ratings, validation = inputs.photos, inputs.ratings, inputs.validation_ratings
-    backbone = str(run / "backbone.h5")
-    pretraining = carry_on(
-        first,
-        config.pretrain,
-        lambda: pretrain.pretrain(photos, first, config.pretrain, base_weights, inputs.lists),
-        lambda: pretrain.resume(photos, first, config.pretrain),
+    run = Path(run)
+    is_demo = photos is None
+    _check_arguments(is_demo, ratings, images, test_ratings)
+    lists_of(training_list, validation_list, test_list)  # or the run would be replaced for nothing
+    if config is None and resume:
+        config = config_of_run(run, TrainConfig)
+    config = config or (DEMO_CONFIG if is_demo else TrainConfig())
+    if is_demo:
+        open_run(run, config, overwrite=overwrite, resume=resume)
+        inputs = demo_inputs(run, config)
+    else:
+        assert photos is not None and ratings is not None and test_ratings is not None
+        rated, tested = (as_ratings(given, images, scale) for given in (ratings, test_ratings))
+        held_out = (
+            None if validation_ratings is None else as_ratings(validation_ratings, images, scale)
+        )
+        inputs = Inputs(Path(photos), rated, held_out, tested)
+        open_run(run, config, overwrite=overwrite, resume=resume)
+    learn = partial(
+        pretrain,
+        inputs.photos,
+        base_weights=base_weights or ("none" if is_demo else "imagenet"),
+        training_list=training_list,
+        validation_list=validation_list,
+        test_list=test_list,
     )
-    _copy_weights(first / "backbone.h5", run)
-    finetuning = carry_on(
-        second,
-        config.finetune,
-        lambda: finetune.finetune(ratings, second, config.finetune, validation, backbone),
-        lambda: finetune.resume(ratings, second, config.finetune, validation),
+    pretraining = carry_on(run / "pretrain", config.pretrain, PretrainResults, learn)
+    _copy_weights(run / "pretrain" / "backbone.h5", run)
+    learn_ratings = partial(
+        finetune,
+        inputs.ratings,
+        validation_ratings=inputs.validation_ratings,
+        backbone=str(run / "backbone.h5"),
     )
-    _copy_weights(second / "nima.h5", run)
-
-    side_car = read_side_car(run / "nima.h5")
-    model = load_model(run / "nima.h5")
+    finetuning = carry_on(run / "finetune", config.finetune, FinetuneResults, learn_ratings)
+    _copy_weights(run / "finetune" / "nima.h5", run)
     evaluation = evaluate(
-        model,
-        side_car,
-        inputs.test_ratings,
+        run / "finetune" / "nima.h5", inputs.test_ratings, part="all", name="test"
     )
-    write_evaluation(evaluation, second, "test")
-    paths = find_photos(inputs.photos)
-    scores = list(score_photos(PhotoModel(model, side_car.network), paths))
-    with replacing(run / "predictions.csv") as partial:
-        predictions_table(scores, side_car.score_scale).to_csv(partial, index=False)
-    results = {
-        "pretrain": pretraining,
-        "finetune": finetuning,
-        "evaluation": evaluation.results,
-        "photos_scored": sum(score.distribution is not None for score in scores),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-    write_json(run / "results.json", results)
+
+    scorer = load_scorer(run / "nima.h5")
+    scores = list(scorer.score(find_photos(inputs.photos)))
+    with replacing(run / "predictions.csv") as beside:
+        table = predictions_table(scores, scorer.side_car.score_scale)
+        table.to_csv(beside, index=False)
+    results = TrainResults(
+        pretrain=pretraining,
+        finetune=finetuning,
+        evaluation=evaluation.results,
+        photos_scored=sum(not score.error for score in scores),
+        seconds=round(time.perf_counter() - started, 1),
+    )
+    results.write(run)
     return results
 
 
-def demo_inputs(run: Path, config: TrainConfig) -> RoadInputs:
-    """Lays out quarters of the embedded photographs and synthetic ratings in the run."""
+def demo_inputs(run: Path, config: TrainConfig) -> Inputs:
+    """Writes quarters of the embedded photos and synthetic ratings to the run; returns them."""
     photos = write_embedded_quarters(run / "photos")
     pretraining = config.pretrain
     split, _ = split_photos(
@@ -137,7 +171,23 @@ def demo_inputs(run: Path, config: TrainConfig) -> RoadInputs:
         )
         ratings.append(load_ratings(file, images))
     training, validation, test = ratings
-    return RoadInputs(photos, training, validation, test)
+    return Inputs(photos, training, validation, test)
+
+
+def _check_arguments(
+    is_demo: bool, ratings: object | None, images: object | None, test_ratings: object | None
+) -> None:
+    given = {"--ratings": ratings, "--images": images, "--test-ratings": test_ratings}
+    if isinstance(ratings, Ratings) and isinstance(test_ratings, Ratings):
+        del given["--images"]  # in memory they have the paths of their images
+    missing = [option for option, value in given.items() if value is None]
+    if is_demo and len(missing) < len(given):
+        raise InputError("Expected a folder of PHOTOS beside the ratings, received none.")
+    if not is_demo and missing:
+        raise InputError(
+            f"Expected {', '.join(missing)} beside the photos: the full pipeline ends in "
+            "fine-tuning and evaluation on human ratings. To pretrain alone, use `pretrain`."
+        )
 
 
 def _copy_weights(weights: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which rated photos a fine-tuning learns from, and which it chooses the epoch by."""
+"""The split of human ratings into training and validation."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +10,19 @@ from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.progress import counting
+
+RATINGS = "ratings.csv"
 
 
-class Parts(NamedTuple):
-    """Readable ratings to train on and to choose the epoch by, and the check of their files."""
+class RatingsSplit(NamedTuple):
+    """The ratings of readable photos for training and validation, and the check of their files."""
 
     training: Ratings
     validation: Ratings
     scan: Scan
 
     def table(self) -> pd.DataFrame:
-        """One row a photo: name, part, sha256, path, and the shares of the bins."""
+        """Returns one row per photo: name, part, sha256, path, and the shares of the bins."""
         frames = []
         for part, ratings in (("training", self.training), ("validation", self.validation)):
             frame = pd.DataFrame({"name": ratings.names, "part": part})
@@ -34,23 +35,23 @@ class Parts(NamedTuple):
 
 
 def training_digest(ratings: Ratings, config: FinetuneConfig) -> str:
-    """Returns what names the ratings that a run was given and the share it was to take of them."""
+    """Returns the sha256 of the training ratings, after taking the share of the config."""
     return ratings.share(config.share, config.seed).digest
 
 
-def divided(
+def split_ratings(
     ratings: Ratings, validation: Ratings | None, config: FinetuneConfig
 ) -> tuple[Ratings, Ratings]:
-    """Returns what to train on, the share asked for, and what to choose the epoch by.
+    """Returns the training ratings, reduced to the share of the config, and validation ratings.
 
     Args:
-        ratings: all that are not for testing.
-        validation: ratings for validation; None for those among `ratings` that are for it, or
-            else for a fraction of them.
-        config: of the training.
+        ratings: ratings for training and validation.
+        validation: ratings for validation; None for the validation part of `ratings`, or else for
+            a held-out fraction of them.
+        config: config of the training.
 
     Raises:
-        InputError: nothing is left to train on, or the two are on different scales.
+        InputError: no training ratings are left, or the scales differ.
     """
     if ratings.parts:
         if validation is None and "validation" in ratings.parts:
@@ -68,20 +69,18 @@ def divided(
     return ratings.share(config.share, config.seed), validation
 
 
-def readable_parts(training: Ratings, validation: Ratings, run: Path) -> Parts:
-    """Leaves out the photos that cannot be read, and writes which these are.
+def readable_split(training: Ratings, validation: Ratings, run: Path) -> RatingsSplit:
+    """Returns the split without unreadable photos, which are written to `unreadable.csv`.
 
     Args:
-        training: from `divided`.
-        validation: from `divided`.
-        run: where `unreadable.csv` goes.
+        training: from `split_ratings`.
+        validation: from `split_ratings`.
+        run: the run directory.
 
     Raises:
-        InputError: too few are left.
+        InputError: no photo is left for training or for validation.
     """
-    rated = [*training.paths, *validation.paths]
-    with counting("checking photos", len(rated)) as show:
-        scan = scan_photos(rated, show)
+    scan = scan_photos([*training.paths, *validation.paths])
     write_unreadable(run / "unreadable.csv", scan.unreadable)
     kept, kept_validation = training.of(scan.digests), validation.of(scan.digests)
     if not len(kept) or not len(kept_validation):
@@ -90,26 +89,27 @@ def readable_parts(training: Ratings, validation: Ratings, run: Path) -> Parts:
             f"{len(training)} and {len(validation)} only {len(kept)} and {len(kept_validation)} "
             f"can be read; {run / 'unreadable.csv'} says why."
         )
-    return Parts(kept, kept_validation, scan)
+    return RatingsSplit(kept, kept_validation, scan)
 
 
-def check_same_ratings(file: Path, parts: Parts) -> None:
-    """Makes sure that a run goes on with the ratings and photos that it was begun with.
+def check_same_ratings(run: Path, split: RatingsSplit) -> None:
+    """Checks that a resumed run has the ratings and photos that it was started with.
 
     Args:
-        file: what `write_parts` wrote.
-        parts: those of now.
+        run: the run directory, with the file of `write_split`.
+        split: the current split.
 
     Raises:
         InputError: some differ; the message names one.
     """
+    file = run / RATINGS
     try:
         before = pd.read_csv(file, dtype={"name": str, "part": str, "sha256": str, "path": str})
     except (OSError, ValueError) as error:
         raise InputError(f"Cannot read the ratings of the run, {file}: {error}.") from None
     rows = [
         set(table.drop(columns="path").round(9).itertuples(index=False, name=None))
-        for table in (before, parts.table())
+        for table in (before, split.table())
     ]
     changed = sorted({row[0] for row in rows[0] ^ rows[1]})
     if changed:
@@ -119,7 +119,7 @@ def check_same_ratings(file: Path, parts: Parts) -> None:
         )
 
 
-def write_parts(file: Path, parts: Parts) -> None:
-    """Writes which photos a run uses, for what, and their ratings, as CSV."""
-    with replacing(file) as partial:
-        parts.table().to_csv(partial, index=False)
+def write_split(run: Path, split: RatingsSplit) -> None:
+    """Writes the photos of a run with part and ratings to `ratings.csv`."""
+    with replacing(run / RATINGS) as partial:
+        split.table().to_csv(partial, index=False)

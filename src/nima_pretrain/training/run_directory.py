@@ -1,4 +1,4 @@
-"""The run directory: what was asked for, on which machine, and what came out."""
+"""The run directory: config, environment, checkpoints and results of a run."""
 
 import logging
 import os
@@ -8,15 +8,20 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from nima_pretrain import __version__
-from nima_pretrain.config import Config, load_config
+from nima_pretrain.config import AnyConfig, Config, load_config
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import read_json, write_json
+from nima_pretrain.evaluation.results import RESULTS, Results
+from nima_pretrain.files import write_json
+from nima_pretrain.training.checkpoint import CHECKPOINT
 
 logger = logging.getLogger(__name__)
 
+AnyResults = TypeVar("AnyResults", bound=Results)
+
+CONFIG = "config.json"
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "imagecorruptions", "scikit-image")
 _BEFORE_THE_FIRST_STEP = (
     "config.json",
@@ -29,7 +34,7 @@ _BEFORE_THE_FIRST_STEP = (
     "views.png",
     "tensorboard",
 )
-# What changes how a run goes, but not what comes out.
+# Settings that do not affect the results of a run.
 _FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
 
 
@@ -37,18 +42,18 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
     """Creates a run directory with `config.json` and `environment.json`, and returns it.
 
     Args:
-        path: where; parents are made.
-        config: what will be run, all defaults filled in.
-        overwrite: whether an earlier run at the same place is deleted first. One that ended
-            before it began, with nothing but these files, is replaced without asking.
+        path: the directory; parents are created.
+        config: config of the run, all defaults filled in.
+        overwrite: whether an existing run is deleted first. A run that ended before its first step
+            is always replaced.
 
     Raises:
-        InputError: something is there already and is not to be overwritten, or is not a run.
+        InputError: the run exists and is not to be overwritten, or the folder is not a run.
     """
     if _is_there(path):
         begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
         if begun and not overwrite:
-            was_stopped = (path / "checkpoint.npz").is_file()
+            was_stopped = (path / CHECKPOINT).is_file()
             raise InputError(
                 f"The run {path} exists. Choose another --run, "
                 + ("pass --resume to go on with it, " if was_stopped else "")
@@ -59,20 +64,25 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
 
 
 def enter_run(path: Path, config: Config) -> Path:
-    """Creates a run directory, or goes into one that is there, for a config that may grow.
+    """Creates a run directory or reuses an existing one, and returns it; the config may change.
 
     Raises:
-        InputError: something that is not a run is there.
+        InputError: the folder exists and is not a run.
     """
     _is_there(path)
     return _describe(path, config)
 
 
 def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
-    """Makes sure that a run is resumed with the config that it was begun with.
+    """Checks that a run is resumed with the config that it was started with.
+
+    Args:
+        path: the run directory, for the error.
+        of_run: config of the run.
+        asked: requested config.
 
     Raises:
-        InputError: something differs; the message names it.
+        InputError: settings differ; the message names them.
     """
     before, now = of_run.model_dump(mode="json"), asked.model_dump(mode="json")
     changed = [key for key in now if now[key] != before[key] and key not in _FREE_TO_CHANGE]
@@ -84,34 +94,57 @@ def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
         )
 
 
-def carry_on(
-    path: Path,
-    config: Config,
-    begin: Callable[[], dict[str, Any]],
-    go_on: Callable[[], dict[str, Any]],
-) -> dict[str, Any]:
-    """Returns the results of a run: those it has, or those of what is left of it, or of all of it.
+def open_run(run: Path, config: Config, *, overwrite: bool = False, resume: bool = False) -> None:
+    """Creates a new run directory, or checks the config of a resumed run.
 
     Args:
-        path: the run directory; it may exist.
-        config: of the run.
-        begin: what to do in a new run directory.
-        go_on: what to do in that of a run that was stopped.
+        run: the run directory.
+        config: config of the run.
+        overwrite: see `create_run`.
+        resume: whether an existing run is resumed.
 
     Raises:
-        InputError: a run of another config is there.
+        InputError: see `create_run` and `check_same_run`; or `overwrite` and `resume` are both
+            given.
     """
-    was_begun = (path / "config.json").is_file()
-    has_results = was_begun and (path / "results.json").is_file()
-    can_go_on = was_begun and (path / "checkpoint.npz").is_file()
-    if has_results or can_go_on:
-        check_same_run(path, load_config(type(config), path / "config.json"), config)
-    if has_results:
-        return dict(read_json(path / "results.json", "results"))
-    if can_go_on:
-        return go_on()
-    create_run(path, config, overwrite=was_begun)
-    return begin()
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    if resume:
+        check_same_run(run, config_of_run(run, type(config)), config)
+    else:
+        create_run(run, config, overwrite)
+
+
+def carry_on(
+    run: Path, config: Config, results: type[AnyResults], stage: Callable[..., AnyResults]
+) -> AnyResults:
+    """Returns the results of a run, which is read if finished, resumed if stopped, or else started.
+
+    Args:
+        run: the run directory; it may exist.
+        config: config of the run.
+        results: class of the results.
+        stage: the function to run, with the keywords `run`, `config`, `overwrite` and `resume`.
+
+    Raises:
+        InputError: a run with another config exists.
+    """
+    was_begun = (run / CONFIG).is_file()
+    if was_begun and (run / RESULTS).is_file():
+        check_same_run(run, config_of_run(run, type(config)), config)
+        return results.read(run)
+    can_go_on = was_begun and (run / CHECKPOINT).is_file()
+    has_failed = was_begun and not can_go_on
+    return stage(run=run, config=config, overwrite=has_failed, resume=can_go_on)
+
+
+def config_of_run(run: Path, kind: type[AnyConfig]) -> AnyConfig:
+    """Returns the config that a run was started with.
+
+    Raises:
+        InputError: there is no such run, or it is of another kind.
+    """
+    return load_config(kind, run / CONFIG)
 
 
 def _is_there(path: Path) -> bool:
@@ -128,7 +161,7 @@ def _is_there(path: Path) -> bool:
 def _describe(path: Path, config: Config) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "environment.json", _environment())
-    write_json(path / "config.json", config.model_dump(mode="json"))
+    write_json(path / CONFIG, config.model_dump(mode="json"))
     return path
 
 

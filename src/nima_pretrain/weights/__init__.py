@@ -1,1 +1,1 @@
-"""Weights in files: stored, described by a side-car, published, downloaded, verified."""
+"""Weights files: storing, description by side-cars, publication, download and verification."""

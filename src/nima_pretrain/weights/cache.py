@@ -1,4 +1,4 @@
-"""Weights by name: from this machine if they are here, else from where they are published."""
+"""The cache of published weights, which are downloaded by name on first use."""
 
 import os
 import re
@@ -10,32 +10,41 @@ from filelock import FileLock
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.progress import counting
-from nima_pretrain.weights.manifest import NAME_PATTERN, Entry, find_place, is_address
+from nima_pretrain.weights.manifest import NAME_PATTERN, Published, find_place, is_address
 from nima_pretrain.weights.side_car import read_beside, sha256_of, side_car_path
 
 
 def cache_folder() -> Path:
-    """Returns where downloaded weights lie: below KERAS_HOME, or else below ~/.keras."""
+    """Returns the folder of downloaded weights, below KERAS_HOME or else ~/.keras."""
     home = os.environ.get("KERAS_HOME") or "~/.keras"
     return Path(home).expanduser() / "models" / "nima-pretrain"
 
 
 def find_weights(weights: str | Path, source: str | None = None) -> Path:
-    """Returns the file that a path or a name of published weights stands for.
+    """Returns the weights file of a path or of a name of published weights.
 
     Args:
-        weights: a path is returned as it is; a name without folder and ending is looked up, on
-            this machine first.
+        weights: a path, which is returned unchanged, or a name without folder and suffix, which is
+            looked up in the cache and then downloaded.
         source: see `find_place`.
 
     Raises:
-        InputError: there are no such weights, or they cannot be had.
+        InputError: there are no such weights, or they cannot be downloaded.
     """
     text = str(weights)
     is_name = re.fullmatch(NAME_PATTERN, text) and not text.endswith((".h5", ".hdf5"))
     if not is_name or Path(text).exists():
         return Path(text)
     return fetch(text, source)
+
+
+def find_backbone(weights: str | Path) -> str:
+    """Returns "imagenet" and "none" unchanged, and the path of the file of other weights.
+
+    Raises:
+        InputError: see `find_weights`.
+    """
+    return str(weights) if weights in ("imagenet", "none") else str(find_weights(weights))
 
 
 def name_of_default(source: str | None = None) -> str:
@@ -57,16 +66,17 @@ def name_of_default(source: str | None = None) -> str:
 
 
 def fetch(name: str, source: str | None = None) -> Path:
-    """Returns the file of published weights in the cache, downloaded if it is not there.
+    """Returns the file of published weights in the cache, downloaded if it is missing.
 
-    Several processes may ask at once: one downloads, the others wait for it.
+    A lock allows several processes to call it: one downloads, the others wait for it.
 
     Args:
-        name: of the weights.
+        name: name of the weights.
         source: see `find_place`.
 
     Raises:
-        InputError: there are no such weights, or they cannot be had.
+        InputError: there are no such weights, they cannot be downloaded, or the cache cannot be
+            written.
     """
     folder = cache_folder()
     try:
@@ -111,7 +121,7 @@ def _bring(name: str, target: Path, source: str | None) -> None:
     write_json(side_car_path(target), content)
 
 
-def _copy(file: Path, target: Path, entry: Entry) -> None:
+def _copy(file: Path, target: Path, entry: Published) -> None:
     if not file.is_file():
         raise InputError(f"Expected the weights {file}, but there is no such file.")
     if file.stat().st_size != entry.bytes or sha256_of(file) != entry.sha256:

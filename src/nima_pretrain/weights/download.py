@@ -1,4 +1,4 @@
-"""Files from the network: whole, verified, or not there at all."""
+"""Resumable, verified downloads."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ _MAY_PASS = (408, 425, 429)  # besides 500 and above
 
 
 class _PassingError(Exception):
-    """Something that may be otherwise the next time."""
+    """A transient error, worth another attempt."""
 
 
 def download(
@@ -31,22 +31,22 @@ def download(
     timeout: tuple[float, float] = (10, 30),
     pause: float = 0.5,
 ) -> None:
-    """Downloads a file whose length and content are known.
+    """Downloads a file of known length and sha256.
 
-    What has come is kept beside the target, and gone on with, whatever interrupted it. The target
-    appears when everything is there and verified.
+    A partial download is kept beside the target and resumed by the next attempt or call. The
+    target is created once the file is complete and verified.
 
     Args:
-        address: HTTP or HTTPS.
-        target: of the file; its folder exists.
-        size: its length, bytes.
-        sha256: of its content.
-        on_progress: called with the bytes that are there.
+        address: HTTP or HTTPS URL.
+        target: path of the file, in an existing folder.
+        size: length of the file, bytes.
+        sha256: hash of its content.
+        on_progress: called with the number of bytes received so far.
         timeout: seconds to connect, and between two pieces.
-        pause: seconds before the second attempt; twice as long before each further one.
+        pause: seconds before the second attempt; doubled before each further one, up to 10.
 
     Raises:
-        InputError: the server does not have it, has something else, or keeps failing.
+        InputError: the server does not have the file, has another one, or keeps failing.
     """
     part = target.with_name(f".{target.name}.part")
     problem = ""
@@ -59,7 +59,7 @@ def download(
             problem = str(error)
             logger.info("%s: %s; trying again", address, problem)
             continue
-        except requests.RequestException as error:  # among them connections that break off
+        except requests.RequestException as error:  # including broken connections
             problem = str(error)
             continue
         if sha256_of(part) == sha256:
@@ -85,7 +85,7 @@ def _transfer(
     on_progress: Callable[[int], None],
     timeout: tuple[float, float],
 ) -> bool:
-    """Fetches what is missing; returns whether something was there already."""
+    """Downloads the missing part of a file; returns True if an earlier part was resumed."""
     start = part.stat().st_size if part.exists() else 0
     if start == size:
         return True

@@ -1,12 +1,12 @@
 """Weights in HDF5, in the layout of Keras' own `.h5` weights files, layer by layer.
 
-Keras' `save_weights` writes a model inside a model as one layer, with its weights in an order that
-depends on what is frozen: such a file loads into the wrong places once that changes. And what it
-writes differs between Keras 2 and 3. Here every layer that has weights is written by itself, and
-is found again by its name; `load_weights` of either Keras reads these files too.
+Keras' `save_weights` writes a nested model as one layer, and orders its weights by which layers
+are frozen: if that changes, weights load into the wrong variables. Its files also differ between
+Keras 2 and 3. Here every layer with weights is written separately and found by name.
+`load_weights` of both versions of Keras reads these files, too.
 
-Names that Keras made up by counting ("conv2d_17") depend on what was built before. They stand for
-their place in the order of such layers.
+Numbered default names of Keras ("conv2d_17") depend on the models built before. They are replaced
+by the layer's position among the layers of its kind.
 """
 
 import re
@@ -22,12 +22,12 @@ import numpy as np
 _COUNTED = re.compile(
     r"((?:depthwise_|separable_)?conv2d|batch_normalization|normalization)(_\d+)?"
 )
-# What a layer remembers of its training, and does not compute with: no weight.
+# State of training that does not affect the outputs; it is not saved.
 _STATE = ("num_calls",)
 
 
 def save_layers(model: keras.Model, path: Path) -> None:
-    """Writes the weights of all layers of a model, those of models inside it included."""
+    """Writes the weights of all layers of a model, including nested models."""
     layers = _layers_with_weights(model)
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in layers.values()]
@@ -44,16 +44,16 @@ def save_layers(model: keras.Model, path: Path) -> None:
 def load_layers(
     model: keras.Model, path: Path, other_names: Mapping[str, str] | None = None
 ) -> None:
-    """Reads weights into all layers of a model; file and model have to agree in every layer.
+    """Loads a file into all layers of a model; names and shapes of all layers must agree.
 
     Args:
         model: built.
-        path: of the file.
-        other_names: names in the file of layers that are called differently in the model.
+        path: the weights file.
+        other_names: names in the model by differing names in the file.
 
     Raises:
-        ValueError: names or shapes differ, or the file holds something else; the message says
-            where. The model is as it was then.
+        ValueError: names or shapes differ, or the file has other content; the message names the
+            layer. The model is unchanged then.
         OSError: the file is not HDF5.
     """
     layers = _layers_with_weights(model)
@@ -72,17 +72,17 @@ def load_layers(
 
 
 def finalize(model: keras.Model) -> None:
-    """Lets normalization layers use the weights they were given; they compute with copies."""
+    """Updates normalization layers after their weights were set, since they compute with copies."""
     for layer in _leaves(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
 def read_layers(path: Path) -> dict[str, list[np.ndarray]]:
-    """Returns the weights that a file holds, by the names of their layers, in its order.
+    """Returns the weights in a file by layer name, in the order of the file.
 
     Raises:
-        ValueError: the file holds something else.
+        ValueError: the file is not a weights file.
         OSError: the file is not HDF5.
     """
     with h5py.File(path, "r") as file:
@@ -98,7 +98,7 @@ def read_layers(path: Path) -> dict[str, list[np.ndarray]]:
 
 
 def _layers_with_weights(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    """The layers by name, those that Keras counts by their place."""
+    """Returns the layers with weights by name, see `_without_counts`."""
     layers = [layer for layer in _leaves(model) if layer.weights and not _has_state_alone(layer)]
     names = _without_counts([layer.name for layer in layers])
     repeated = [name for name, times in Counter(names).items() if times > 1]
@@ -112,7 +112,7 @@ def _has_state_alone(layer: keras.layers.Layer) -> bool:
 
 
 def _without_counts(names: Sequence[str]) -> list[str]:
-    """Names with Keras' own counts replaced by the place among the layers of that kind."""
+    """Returns the names with Keras' counts replaced by the position among layers of that kind."""
     places: Counter[str] = Counter()
     result = []
     for name in names:
@@ -125,7 +125,7 @@ def _without_counts(names: Sequence[str]) -> list[str]:
 
 
 def _leaves(layer: Any) -> Iterator[keras.layers.Layer]:
-    """The layers below a model or a layer that holds a backbone, or the layer itself."""
+    """Yields the layers inside a model or a layer with a backbone, or else the layer itself."""
     inside = getattr(layer, "layers", None)
     if inside is None and isinstance(getattr(layer, "backbone", None), keras.Model):
         inside = layer.backbone.layers
@@ -137,7 +137,7 @@ def _leaves(layer: Any) -> Iterator[keras.layers.Layer]:
 
 
 def _kind_of(weight: Any) -> str:
-    """Last part of a weight's name: "conv/kernel:0" -> "kernel"."""
+    """Returns the last part of a weight's name: "conv/kernel:0" -> "kernel"."""
     return _base(weight.name)
 
 

@@ -1,7 +1,7 @@
-"""Weights that people already have: those of idealo's Image Quality Assessment.
+"""Support of the weights of idealo's Image Quality Assessment.
 
-Its `.hdf5` files come without any description, and MobileNet is the network of all that were
-published. What they hold is recognised by the layers inside: MobileNet's, and one dense layer.
+Its `.hdf5` files have no description, and MobileNet is the network of all published ones. They are
+recognized by their layers: those of MobileNet, and one dense layer.
 """
 
 import re
@@ -11,15 +11,15 @@ import numpy as np
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.weights.h5 import read_layers
-from nima_pretrain.weights.side_car import ScaleConfig, SideCar, sha256_of
+from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of
 
 _FIRST_KERNELS = 32  # of MobileNet at width 1
 
 
-def side_car_of(path: Path) -> SideCar | None:
-    """Returns what a weights file in idealo's structure is; None if it is no such file.
+def side_car_of(path: Path) -> NimaCard | None:
+    """Returns a side-car for a weights file of idealo's structure; None for other files.
 
-    idealo squashes photos to 224 x 224; scores are 1, 2, .. n.
+    idealo squashes photos to 224 x 224 pixels; its scores are 1, 2, .. n.
     """
     try:
         layers = read_layers(path)
@@ -30,8 +30,7 @@ def side_car_of(path: Path) -> SideCar | None:
         return None
     bins = layers[head][1].size
     width = layers["conv1"][0].shape[-1] / _FIRST_KERNELS
-    return SideCar(
-        kind="nima",
+    return NimaCard(
         network=NetworkConfig(backbone="MobileNet", width=width, input_size=224, fit="squash"),
         scale=ScaleConfig(bins=bins, low=1, high=bins),
         sha256=sha256_of(path),
@@ -40,13 +39,13 @@ def side_car_of(path: Path) -> SideCar | None:
 
 
 def layer_names(path: Path) -> dict[str, str]:
-    """Returns our names of layers that idealo calls differently."""
+    """Returns this package's layer names by those of idealo, where they differ."""
     head = _head(read_layers(path))
     return {head: "head"} if head else {}
 
 
 def _head(layers: dict[str, list[np.ndarray]]) -> str | None:
-    """The name of the dense layer; None if the other layers are not MobileNet's."""
+    """Returns the name of the dense layer; None if the other layers are not MobileNet's."""
     dense = [name for name in layers if re.fullmatch(r"dense(_\d+)?", name)]
     is_mobilenet = {"conv1", "conv_dw_1", "conv_pw_13"} <= layers.keys()
     return dense[0] if is_mobilenet and len(dense) == 1 else None

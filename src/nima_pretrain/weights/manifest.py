@@ -1,4 +1,4 @@
-"""The manifest: which weights there are at a place, and what each file has to be."""
+"""The manifest: a list of published weights, with length, hash and side-car of each file."""
 
 import os
 from importlib.resources import files
@@ -20,15 +20,15 @@ NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
 
 
-class Entry(Config):
+class Published(Config):
     """One published weights file.
 
     Attributes:
-        name: what people call it; the file is NAME.h5.
-        address: of the file: absolute, or relative to the manifest.
+        name: its name; the file is NAME.h5.
+        address: URL or path of the file, absolute or relative to the manifest.
         bytes: length of the file.
-        sha256: of the file.
-        side_car: what it is weights of.
+        sha256: hash of the file.
+        side_car: description of the model.
     """
 
     name: str = Field(pattern=f"^{NAME_PATTERN}$")
@@ -38,22 +38,22 @@ class Entry(Config):
     side_car: SideCar
 
     @model_validator(mode="after")
-    def _is_one_file(self) -> "Entry":
+    def _is_one_file(self) -> "Published":
         if self.sha256 != self.side_car.sha256:
             raise ValueError("its side-car is of another file")
         return self
 
 
 class Manifest(Config):
-    """What lies at a place."""
+    """The published weights of a folder or URL."""
 
-    weights: tuple[Entry, ...] = ()
+    weights: tuple[Published, ...] = ()
 
-    def named(self, name: str) -> Entry:
-        """Returns an entry.
+    def named(self, name: str) -> Published:
+        """Returns the entry of a name.
 
         Raises:
-            InputError: there is none of that name.
+            InputError: there is no such entry.
         """
         for entry in self.weights:
             if entry.name == name:
@@ -65,13 +65,13 @@ class Manifest(Config):
 
 
 class Place(NamedTuple):
-    """A manifest and where it was found: a folder, or the address of one; "" for the package's."""
+    """A manifest and its source `base`: a folder or its URL; "" for the package's manifest."""
 
     manifest: Manifest
     base: str
 
-    def address_of(self, entry: Entry) -> str:
-        """Returns the address or path of a file."""
+    def address_of(self, entry: Published) -> str:
+        """Returns the URL or path of an entry's file."""
         if is_address(entry.address) or not self.base:
             return entry.address
         if is_address(self.base):
@@ -80,19 +80,19 @@ class Place(NamedTuple):
 
 
 def is_address(text: str) -> bool:
-    """Whether it is something to fetch, rather than a path."""
+    """Returns True for an HTTP or HTTPS URL, False for a path."""
     return urlsplit(text).scheme in ("http", "https")
 
 
 def find_place(source: str | None = None) -> Place:
-    """Returns what is published.
+    """Returns the manifest of published weights, with its source.
 
     Args:
-        source: address or folder of a manifest; None for that of NIMA_PRETRAIN_WEIGHTS, or else
-            the one that comes with the package.
+        source: URL or folder of a manifest; None for that of NIMA_PRETRAIN_WEIGHTS, or else the
+            one included in the package.
 
     Raises:
-        InputError: there is no manifest, or it is none.
+        InputError: there is no manifest, or it is invalid.
     """
     source = source or os.environ.get(SOURCE_VARIABLE)
     if not source:
@@ -108,7 +108,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Returns the manifest of a folder.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is invalid.
     """
     file = folder / MANIFEST
     return _parsed(read_text(file, "list of weights"), str(file))

@@ -1,10 +1,13 @@
-"""The side-car: a JSON beside every weights file that says what they are weights of."""
+"""The side-car: a JSON file beside every weights file that describes the model.
+
+There are three kinds, one class each; the field `kind` names the kind.
+"""
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, HeadName, NetworkConfig
@@ -14,12 +17,12 @@ from nima_pretrain.files import read_json
 
 Kind = Literal["backbone", "pretext", "nima"]
 
-# What `data/photos.py` and `distortions/geometry.py` do; another name when they do otherwise.
+# Names the preprocessing of `data/photos.py` and `distortions/geometry.py`; change it with them.
 PREPROCESSING = "upright sRGB, short side first, bilinear"
 
 
 class ScaleConfig(Config):
-    """A score scale as the side-car holds it."""
+    """A score scale as stored in the side-car."""
 
     bins: int = Field(ge=2)
     low: float
@@ -27,75 +30,115 @@ class ScaleConfig(Config):
 
 
 class ReferenceScore(Config):
-    """The mean score that weights give to a known photograph."""
+    """The mean score of a known photograph by these weights, with the sha256 of its file."""
 
     sha256: str
     mean: float
 
 
-class SideCar(Config):
-    """What lies beside a weights file, as JSON.
+class Card(Config):
+    """Base class of the side-cars.
 
     Attributes:
-        kind: which model the weights belong to.
         network: backbone, width, input size, fit.
-        sha256: of the weights file.
-        package_version: of the package that wrote it.
-        training_data: what it was trained on: a description and a digest of the files.
-        bank: name of the distortion bank (pretext).
-        view_names: the bank's views in order (pretext).
-        tasks: pretext tasks (pretext).
-        scale: the scores that the outputs stand for (nima).
-        head: of a nima model.
-        preprocessing: how a photo becomes the network's input, but for size and fit.
-        training_scores: 0th, 1st, .. 100th percentile of the mean scores it was trained on (nima).
-        reference_scores: of photographs that installed packages carry, by name (nima).
-        usual_levels: mean and deviation of the regression head's levels on undistorted photos, in
-            the order of the bank (pretext).
-        metrics: of the epoch that was kept.
+        sha256: hash of the weights file.
+        package_version: version of the package that wrote it.
+        training_data: description of the training data, with a hash of the files.
+        preprocessing: name of the preprocessing of photos, besides size and fit.
+        metrics: metrics of the saved epoch.
     """
 
-    kind: Kind
     network: NetworkConfig
     sha256: str = ""
     package_version: str = __version__
     training_data: dict[str, Any] = Field(default_factory=dict)
-    bank: str | None = None
-    view_names: tuple[str, ...] | None = None
-    tasks: tuple[str, ...] | None = None
-    scale: ScaleConfig | None = None
-    head: HeadName = "dense"
     preprocessing: str = PREPROCESSING
-    training_scores: tuple[float, ...] | None = None
-    reference_scores: dict[str, ReferenceScore] = Field(default_factory=dict)
-    usual_levels: tuple[tuple[float, float], ...] | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _says_enough(self) -> "SideCar":
-        if self.kind == "nima" and self.scale is None:
-            raise ValueError("a nima model needs its scale")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_version_0_1(cls, content: Any) -> Any:
+        """Drops fields of other kinds, which version 0.1 wrote into every side-car."""
+        if not isinstance(content, dict):
+            return content
+        others = {"head", "reference_scores"} - cls.model_fields.keys()
+        return {key: value for key, value in content.items() if key not in others}
+
+
+class BackboneCard(Card):
+    """Side-car of a backbone."""
+
+    kind: Literal["backbone"] = "backbone"
+
+
+class PretextCard(Card):
+    """Side-car of a pretext model.
+
+    Attributes:
+        method: name of the pretext method.
+        view_names: ordered names of the views.
+        bank: name of the distortion bank, for the method on distorted views.
+        tasks: tasks of that method.
+        usual_levels: mean and standard deviation of the regression head's levels on undistorted
+            photos, in the order of the bank.
+    """
+
+    kind: Literal["pretext"] = "pretext"
+    method: str = "distortions"
+    view_names: tuple[str, ...] | None = None
+    bank: str | None = None
+    tasks: tuple[str, ...] = ()
+    usual_levels: tuple[tuple[float, float], ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_method_as_task(cls, content: Any) -> Any:
+        """Reads side-cars of version 0.1, in which a method without a bank was its only task."""
+        if not isinstance(content, dict) or "method" in content or content.get("bank"):
+            return content
+        tasks: Any = content.get("tasks") or ()
+        return {**content, "method": tasks[0], "tasks": ()} if len(tasks) == 1 else content
+
+
+class NimaCard(Card):
+    """Side-car of a NIMA model.
+
+    Attributes:
+        scale: the score scale of the outputs.
+        head: "dense" or "mlp".
+        training_scores: 0th, 1st, .. 100th percentile of the mean scores it was trained on.
+        reference_scores: scores of photos bundled with installed packages, by file name.
+    """
+
+    kind: Literal["nima"] = "nima"
+    scale: ScaleConfig
+    head: HeadName = "dense"
+    training_scores: tuple[float, ...] | None = None
+    reference_scores: dict[str, ReferenceScore] = Field(default_factory=dict)
 
     @property
     def score_scale(self) -> ScoreScale:
-        """The scale of a nima model's scores."""
-        assert self.scale is not None
+        """The score scale of the outputs."""
         return ScoreScale(**self.scale.model_dump())
 
 
+SideCar = Annotated[BackboneCard | PretextCard | NimaCard, Field(discriminator="kind")]
+AnyCard = TypeVar("AnyCard", bound=Card)
+
+_SIDE_CAR: TypeAdapter[BackboneCard | PretextCard | NimaCard] = TypeAdapter(SideCar)
+
+
 def side_car_path(weights: Path) -> Path:
-    """Returns the path of the JSON beside a weights file."""
+    """Returns the path of the side-car of a weights file."""
     return weights.with_suffix(".json")
 
 
-def read_beside(path: Path, kind: Kind | None = None) -> SideCar:
-    """Returns the side-car that lies beside a weights file, checked against the file.
+def read_beside(path: Path) -> BackboneCard | PretextCard | NimaCard:
+    """Returns the side-car beside a weights file, checked against the file.
 
     Raises:
-        InputError: one of the two is missing, they do not belong together, the photos that it
-            wants are prepared in another way, or the weights are not of the kind that is asked
-            for.
+        InputError: one of the two is missing, they do not belong together, or the model needs
+            another preprocessing of photos.
     """
     if not path.is_file():
         raise InputError(f"Expected a weights file, but {path} does not exist.")
@@ -107,15 +150,10 @@ def read_beside(path: Path, kind: Kind | None = None) -> SideCar:
         )
     content = read_json(beside, "side-car")
     try:
-        side_car = SideCar.model_validate(content)
+        side_car = _SIDE_CAR.validate_python(content)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        what = problem["msg"]
-        if place:
-            what = f"{place}: {what}, received {problem['input']!r}"
         raise InputError(
-            f"The side-car {beside} does not fit this version ({__version__}): {what}."
+            f"The side-car {beside} does not fit this version ({__version__}): {_reason(error)}."
         ) from None
     if side_car.sha256 != sha256_of(path):
         raise InputError(
@@ -128,24 +166,37 @@ def read_beside(path: Path, kind: Kind | None = None) -> SideCar:
             f"({__version__}) prepares them by {PREPROCESSING!r}. Load it with version "
             f"{side_car.package_version}."
         )
-    return of_kind(side_car, kind, path)
+    return side_car
 
 
-def of_kind(side_car: SideCar, kind: Kind | None, path: Path) -> SideCar:
-    """Returns a side-car if it is of a kind.
+def expect_kind(side_car: Card, kind: type[AnyCard], path: Path) -> AnyCard:
+    """Returns a side-car after checking its kind.
+
+    Args:
+        side_car: the side-car.
+        kind: the expected class.
+        path: the weights file, for the error.
 
     Raises:
-        InputError: it is of another.
+        InputError: it is of another kind.
     """
-    if kind and side_car.kind != kind:
+    if not isinstance(side_car, kind):
+        expected, received = (card.model_fields["kind"].default for card in (kind, type(side_car)))
         raise InputError(
-            f"Expected weights of a {kind} model, but {path} holds those of a {side_car.kind} "
+            f"Expected weights of a {expected} model, but {path} holds those of a {received} "
             "model, as its side-car says."
         )
     return side_car
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the sha256 of a file."""
+    """Returns the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    # The first part of the location is the kind.
+    place = ".".join(map(str, problem["loc"][1:]))
+    return f"{place}: {problem['msg']}, received {problem['input']!r}" if place else problem["msg"]

@@ -1,7 +1,7 @@
-"""Weights in files: `.h5` with weights only, and a side-car that says what they are weights of.
+"""Saving and loading of models: a `.h5` file of weights only, and a side-car.
 
-The model is always built by code from what the side-car says; nothing is inferred from a path and
-nothing in the file is executed.
+Models are always built by code from the side-car. Nothing is inferred from a path, and nothing in
+a file is executed.
 """
 
 from collections.abc import Mapping
@@ -11,42 +11,36 @@ import keras
 
 from nima_pretrain import __version__
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.backbone import application, build_backbone
 from nima_pretrain.networks.nima import build_nima
-from nima_pretrain.pretext.model import build_pretext_model, build_rotnet, build_simclr
-from nima_pretrain.pretext.tasks import RotNet, SimCLR
+from nima_pretrain.pretext.methods import method_of_card
 from nima_pretrain.weights import idealo
 from nima_pretrain.weights.h5 import finalize, load_layers, save_layers
 from nima_pretrain.weights.side_car import (
-    Kind,
-    ScaleConfig,
-    SideCar,
-    of_kind,
+    AnyCard,
+    BackboneCard,
+    Card,
+    NimaCard,
+    PretextCard,
+    expect_kind,
     read_beside,
     sha256_of,
     side_car_path,
 )
 
-__all__ = [
-    "ScaleConfig",
-    "SideCar",
-    "load_base_weights",
-    "load_model",
-    "load_weights",
-    "read_side_car",
-    "save_weights",
-    "side_car_path",
-]
 
-
-def save_weights(model: keras.Model, path: Path, side_car: SideCar) -> None:
+def save_weights(model: keras.Model, path: Path, side_car: Card) -> None:
     """Writes a model's weights and their side-car.
 
-    A backbone's file loads with `keras.applications.MobileNetV2(include_top=False, weights=PATH)`
-    too, or with whichever function builds its network.
+    A backbone's file can also be loaded by the function of its network, e.g.
+    `keras.applications.MobileNetV2(include_top=False, weights=PATH)`.
+
+    Args:
+        model: the model.
+        path: the weights file, `.h5`; an existing one is replaced.
+        side_car: its description; the sha256 is filled in.
     """
     with replacing(path) as partial:
         save_layers(model, partial)
@@ -54,27 +48,29 @@ def save_weights(model: keras.Model, path: Path, side_car: SideCar) -> None:
     write_json(side_car_path(path), side_car.model_dump(mode="json", exclude_none=True))
 
 
-def read_side_car(path: Path, kind: Kind | None = None) -> SideCar:
+def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
     """Returns the side-car of a weights file, checked against the file.
 
-    idealo's files have none; what they are follows from the layers inside, see `idealo`.
+    idealo's files have none; theirs is derived from the layers, see `idealo`.
+
+    Args:
+        path: the weights file.
+        kind: the expected class; `Card` for any.
 
     Raises:
-        InputError: see `side_car.read_beside`.
+        InputError: see `side_car.read_beside`; or the weights are of another kind.
     """
-    if path.is_file() and not side_car_path(path).is_file():
-        found = idealo.side_car_of(path)
-        if found:
-            return of_kind(found, kind, path)
-    return read_beside(path, kind)
+    has_none = path.is_file() and not side_car_path(path).is_file()
+    found = idealo.side_car_of(path) if has_none else None
+    return expect_kind(found or read_beside(path), kind, path)
 
 
-def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
-    """Returns the model that a weights file and its side-car describe.
+def load_model(path: Path | str, kind: type[Card] = Card) -> keras.Model:
+    """Returns the model of a weights file and its side-car.
 
     Args:
         path: a `.h5` file with its `.json` beside it.
-        kind: what it has to be, or None for any.
+        kind: the expected class of the side-car; `Card` for any.
 
     Raises:
         InputError: see `read_side_car`; or the weights do not fit the network.
@@ -82,39 +78,40 @@ def load_model(path: Path | str, kind: Kind | None = None) -> keras.Model:
     path = Path(path)
     side_car = read_side_car(path, kind)
     network = side_car.network
-    backbone = build_backbone(network.backbone, network.input_size, network.width)
-    if side_car.kind == "backbone":
-        load_weights(backbone, path)
-        return backbone
-    if side_car.kind == "nima":
-        model = build_nima(backbone, side_car.score_scale.bins, head=side_car.head)
+    model = build_backbone(network.backbone, network.input_size, network.width)
+    if isinstance(side_car, NimaCard):
+        model = build_nima(model, side_car.score_scale.bins, head=side_car.head)
         if not side_car_path(path).is_file():
             load_weights(model, path, idealo.layer_names(path))
             return model
-    elif side_car.tasks == (RotNet.name,):
-        model = build_rotnet(backbone)
-    elif side_car.tasks == (SimCLR.name,):
-        model = build_simclr(backbone)
-    else:
-        bank = get_bank(side_car.bank or "paper")
-        if side_car.view_names != bank.view_names:
-            raise InputError(
-                f"{path} was trained on other views than the bank {bank.name!r} has in this "
-                f"version ({__version__}). Load it with version {side_car.package_version}."
-            )
-        model = build_pretext_model(backbone, bank, side_car.tasks or ())
+    elif isinstance(side_car, PretextCard):
+        model = _with_heads(model, side_car, path)
     load_weights(model, path)
     return model
+
+
+def _with_heads(backbone: keras.Model, side_car: PretextCard, path: Path) -> keras.Model:
+    try:
+        method = method_of_card(side_car.network, side_car.model_dump())
+    except ValueError as error:
+        raise InputError(f"{path} cannot be loaded: {str(error).rstrip('.')}.") from None
+    names = side_car.view_names
+    if names != method.views.view_names and (names is not None or side_car.bank):
+        raise InputError(
+            f"{path} was trained on other views than {method.views.name!r} has in this version "
+            f"({__version__}). Load it with version {side_car.package_version}."
+        )
+    return method.attach_heads(backbone)
 
 
 def load_weights(
     model: keras.Model, path: Path, other_names: Mapping[str, str] | None = None
 ) -> None:
-    """Loads a file into a model that is there already; side-cars are not looked at.
+    """Loads a weights file into an existing model, without reading a side-car.
 
     Args:
         model: built.
-        path: of the file.
+        path: the weights file.
         other_names: see `h5.load_layers`.
 
     Raises:
@@ -130,16 +127,16 @@ def load_weights(
 
 
 def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig) -> None:
-    """Loads the weights that a training starts from into a backbone.
+    """Loads the initialization of a training into a backbone.
 
     Args:
         backbone: from `build_backbone`.
-        source: "imagenet" (fetched by Keras), "none", or the path of a `.h5` file: a backbone of
-            ours, or weights of the keras.applications network without its top.
-        network: what the backbone was built from.
+        source: "imagenet" (downloaded by Keras), "none", or the path of a `.h5` file: a backbone
+            of this package, or weights of the keras.applications network without its top.
+        network: settings that the backbone was built from.
 
     Raises:
-        InputError: the weights cannot be had or do not fit.
+        InputError: the weights are missing, cannot be downloaded or do not fit.
     """
     if source == "none":
         return
@@ -152,8 +149,8 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
             f"Expected 'imagenet', 'none' or a weights file, but {source} does not exist."
         )
     if side_car_path(path).is_file():
-        found = read_side_car(path, "backbone").network
-        # Not input_size: the network is convolutional and takes any.
+        found = read_side_car(path, BackboneCard).network
+        # input_size may differ: the network is convolutional and takes any.
         for key in ("backbone", "width", "fit"):
             if getattr(found, key) != getattr(network, key):
                 raise InputError(
@@ -172,7 +169,7 @@ def _load_imagenet(backbone: keras.Model, network: NetworkConfig) -> None:
         )
     except ValueError as error:
         raise InputError(f"There are no ImageNet weights for this network: {error}") from None
-    # Keras wraps whatever the download met into a bare Exception.
+    # Keras wraps every error of the download into a bare Exception.
     except Exception as error:
         raise InputError(
             f"The ImageNet weights could not be downloaded: {error}. Give the path of a "

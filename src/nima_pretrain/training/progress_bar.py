@@ -1,4 +1,4 @@
-"""What a person sees while a network trains."""
+"""The progress bar of a training, and one log line per epoch."""
 
 import logging
 import time
@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 
 class ShowProgress(keras.callbacks.Callback):
-    """A progress bar with rate, time left and the share of waiting; one line an epoch in the log.
+    """A progress bar with rate, time left and the share of waiting, and one log line per epoch.
 
-    The share and the rate enter the logs as `waiting` and `images_per_second`.
+    Share and rate are added to the logs as `waiting`, 0 to 1, and `images_per_second`.
     """
 
     def __init__(

@@ -1,0 +1,102 @@
+"""`nima-pretrain predict`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nima_pretrain.cli.console import say
+from nima_pretrain.cli.options import given, start_tensorflow
+from nima_pretrain.errors import InputError
+
+
+def predict(
+    context: typer.Context,
+    photos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Photos, folders (searched recursively) and quoted patterns; - or nothing: a list "
+            "on standard input, one path per line or NUL-terminated paths.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="A nima.h5 with its side-car, or the name of published weights. Default: the "
+            "first NIMA weights of `weights list`.",
+        ),
+    ] = None,
+    output: Annotated[
+        str, typer.Option(metavar="FILE", help="File of the rows; - is standard output.")
+    ] = "-",
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="csv, json, jsonl or idealo. Default: by FILE's suffix."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep FILE; score missing, failed, changed photos.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort rows by score at the end.")] = False,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the N best rows at the end.")
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="A pretext.h5 that explains scores by distortions."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with thumbnails.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if a file could not be scored.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Refuse larger files, which may be decompression bombs.")
+    ] = 250_000_000,
+    full_size: Annotated[
+        bool,
+        typer.Option("--full-size", help="Decode large photos at full size: exact, but slower."),
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Photos per batch of the network.")] = 32,
+) -> None:
+    """Score photos: mean, standard deviation and distribution of the predicted ratings."""
+    from nima_pretrain.prediction.files import check_output
+
+    listing = _listing(photos)
+    file = None if output == "-" else Path(output)
+    # Reports wrong arguments before TensorFlow is imported.
+    check_output(file, resume=resume, overwrite=overwrite)
+    start_tensorflow()
+    from nima_pretrain.prediction.predict import predict as score_photos
+    from nima_pretrain.progress import show_on
+
+    if quiet:
+        show_on(None)
+    arguments = given(context, "quiet", "strict", photos=listing, output=file)
+    try:
+        counts = score_photos(**arguments)
+    except KeyboardInterrupt:
+        if file and format != "idealo":
+            say(f"Stopped. {file} has the rows so far; --resume goes on.")
+        raise
+    if not quiet:
+        already = f", {counts.there_already} were there already" if counts.there_already else ""
+        places = " and ".join(str(place) for place in (file, report) if place)
+        written = f": {places}" if places else ""
+        say(f"{counts.scored} photos scored, {counts.failed} could not be{already}{written}")
+    if strict and counts.failed:
+        raise typer.Exit(1)
+
+
+def _listing(photos: list[str] | None) -> Any:
+    from nima_pretrain.data.finding import listing_of, listing_of_lines
+
+    if photos and photos != ["-"]:
+        return listing_of(photos)
+    if not photos and sys.stdin.isatty():
+        raise InputError("Expected photos: files, folders, patterns, or a list on standard input.")
+    return listing_of_lines(sys.stdin.buffer.read())

@@ -1,0 +1,113 @@
+"""Evaluations in the folder of a run: writing, reading and tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.figures import draw_predictions, save_figure
+from nima_pretrain.evaluation.results import RESULTS, EvaluationResults
+from nima_pretrain.files import replacing
+from nima_pretrain.metrics import Agreement, ScoredPhotos
+from nima_pretrain.report import Figure, Table, number, write_section
+
+_FOLDER = "evaluation"
+_PREDICTIONS = "predictions.csv"
+_FEWEST_IN_CATEGORY = 3
+
+
+def write_evaluation(
+    results: EvaluationResults, table: pd.DataFrame, folder: Path, name: str
+) -> Path:
+    """Writes an evaluation to `evaluation/NAME/` of a run and to its report; returns the folder.
+
+    Args:
+        results: metrics.
+        table: one row per photo.
+        folder: folder of the run.
+        name: name of the evaluation.
+
+    Raises:
+        InputError: an evaluation of the same name on other ratings exists.
+    """
+    target = folder / _FOLDER / name
+    if (target / RESULTS).is_file():
+        before = EvaluationResults.read(target).ratings_sha256
+        if before != results.ratings_sha256:
+            raise InputError(
+                f"{target} holds an evaluation on other ratings of the same name. "
+                "Give this one another with --name."
+            )
+    with replacing(target / _PREDICTIONS) as partial:
+        table.to_csv(partial, index=False)
+    results.write(target)
+    png = target / "predictions.png"
+    save_figure(draw_predictions({name: read_predictions(target)}), png)
+    text = f"{results.images} photos, scores of {results.scale}."
+    parts: list[Figure | Table] = [
+        Table(metrics_table(results), "Metrics, with 95 % intervals over photos."),
+        Figure(png, "Predicted against true means; the line is where both agree."),
+    ]
+    if results.categories:
+        caption = "Metrics by what photos show, where there are at least three of it."
+        parts.append(Table(categories_table(results), caption))
+    write_section(folder, f"evaluation-{name}", f"Evaluation on {name}", text, parts)
+    return target
+
+
+def evaluations_of(folder: Path) -> dict[str, Path]:
+    """Returns the folders of a run's evaluations by name."""
+    found = sorted((folder / _FOLDER).glob(f"*/{_PREDICTIONS}"))
+    return {file.parent.name: file.parent for file in found}
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """Returns the readable photos of a written evaluation, indexed by name."""
+    table = pd.read_csv(folder / _PREDICTIONS, dtype={"name": str, "path": str})
+    return table[table["status"] == "ok"].set_index("name")
+
+
+def scored_of(table: pd.DataFrame) -> ScoredPhotos:
+    """Returns the photos of a table of predictions, on the scale of the ratings."""
+    columns = ("true_mean", "mapped_mean", "emd", "emd_r1")
+    return ScoredPhotos(*(table[column].to_numpy(np.float64) for column in columns))
+
+
+def metrics_table(results: EvaluationResults) -> pd.DataFrame:
+    """Returns the metrics of an evaluation as a table, one row each for model and baseline."""
+    labels = {"model": "model", "mapped": "model, mapped to the scale", "constant": "constant"}
+    rows = []
+    for variant, metrics in results.variants.items():
+        row = {"": labels[variant]}
+        for metric in Agreement._fields:
+            row[metric] = number(metrics[metric], results.interval(variant, metric))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def categories_table(results: EvaluationResults) -> pd.DataFrame:
+    """Returns the metrics of an evaluation by category, one row each, the largest first."""
+    rows = [
+        {
+            "category": category,
+            "photos": str(metrics["photos"]),
+            **{metric: number(metrics[metric]) for metric in Agreement._fields},
+        }
+        for category, metrics in (results.categories or {}).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def rows_by_category(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns the row numbers of each category of at least three photos, the largest first.
+
+    Args:
+        table: predictions; without a column `category` the result is empty.
+    """
+    if "category" not in table:
+        return {}
+    known = table["category"].fillna("").astype(str)
+    counts = known[known != ""].value_counts()
+    names = [str(name) for name, count in counts.items() if count >= _FEWEST_IN_CATEGORY]
+    return {name: np.flatnonzero(known == name) for name in names}
