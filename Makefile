@@ -9,10 +9,14 @@ install-keras3: .venv-keras3/installed
 
 # Everything from a lock file with its hashes, then the project itself without resolving anything.
 define INSTALL
-$(PYTHON) -m venv $(@D)
-$(@D)/bin/python -m pip install --quiet --require-hashes --no-deps -r $<
-$(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-touch $@
+@echo "1/3  Making an environment in $(@D) with $(PYTHON)"
+@$(PYTHON) -m venv $(@D)
+@echo "2/3  Installing $$(grep -c '^[a-z].*==' $<) locked packages, TensorFlow among them: about 1 GB, one to five minutes"
+@$(@D)/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r $<
+@echo "3/3  Installing nima-pretrain itself"
+@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+@touch $@
+@echo "Done. $(@D)/bin/nima-pretrain --help lists the commands."
 endef
 
 .venv/installed: requirements/development.txt pyproject.toml
@@ -22,6 +26,7 @@ endef
 	$(INSTALL)
 
 demo: install
+	@echo "Running the full pipeline on sample photos with synthetic ratings: three to five minutes on two cores"
 	$(BIN)/nima-pretrain train --overwrite
 
 test: install
