@@ -123,7 +123,7 @@ class PretextModel(keras.Model):
     @property
     def _view_inputs(self) -> list[str]:
         """Names of the heads' inputs that view layers of the same names compute."""
-        return [name for name in self.heads.input_names if name != "features"]
+        return [tensor.name for tensor in self.heads.inputs if tensor.name != "features"]
 
     def _results(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         self.loss_mean.update_state(loss)
