@@ -74,7 +74,7 @@ def test_every_public_name_is_a_documented_function_that_dir_lists(name):
 def test_dir_lists_no_other_public_functions():
     listed = {name for name in dir(nima_pretrain) if callable(getattr(nima_pretrain, name))}
     public = {name for name in listed if not name.startswith("_")}
-    # What the lookup itself needs.
+    # The lookup itself needs these.
     assert public - {"Any", "import_module"} == {*COMMANDS, *WITHOUT_COMMAND}
 
 

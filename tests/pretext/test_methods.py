@@ -172,7 +172,7 @@ class NegativesLoss(LossLayer):
 
 
 class Negatives(Method[NegativesConfig]):
-    """Which of the two is the negative."""
+    """Label of the negative: 0 or 1."""
 
     name = "negatives"
     config_class = NegativesConfig

@@ -60,7 +60,7 @@ def checkpoints_of(folder, resumed=None):
 
 
 def watched_by(checkpoints):
-    """What stops, and what lowers rates, with counters that the checkpoints keep."""
+    """Callbacks that stop training and lower rates, with counters that checkpoints keep."""
     stop = StopOnPlateau(4, checkpoints.plateau("stop", 0.1))
     return stop, ReduceOnPlateau(0.5, 2, checkpoints.plateau("reduce", 0.1))
 
@@ -84,7 +84,7 @@ def small_model():
 
 
 def end_epoch(checkpoints, model, epoch):
-    """What Keras tells a callback of an epoch that ends."""
+    """Logs that Keras passes to a callback at the end of an epoch."""
     checkpoints.set_model(model)
     checkpoints.on_train_begin()
     checkpoints.on_epoch_end(epoch, {})

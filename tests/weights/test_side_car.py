@@ -20,7 +20,7 @@ from nima_pretrain.weights.side_car import (
 from nima_pretrain.weights.store import load_model, read_side_car
 
 NETWORK = {"backbone": "MobileNetV2", "width": 0.35, "input_size": 32, "fit": "letterbox"}
-# What version 0.1 wrote into every side-car, whatever the kind; fields that were None it left out.
+# Fields of every side-car of version 0.1, whatever its kind, except those that were None.
 OF_EVERY_KIND = {
     "network": NETWORK,
     "package_version": "0.1.0",
