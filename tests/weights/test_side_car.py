@@ -155,3 +155,10 @@ def test_a_pretext_card_of_an_unknown_bank_or_task_is_refused_by_name(tmp_path, 
 def test_a_side_car_that_is_of_no_kind_is_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=f"does not fit this version .*{message}"):
         read_beside(write(tmp_path, content))
+
+
+def test_a_json_file_instead_of_weights_is_named(tmp_path):
+    ratings = tmp_path / "ratings.json"
+    ratings.write_text("[]")
+    with pytest.raises(InputError, match="weights file.*ratings.json"):
+        read_side_car(ratings, NimaCard)

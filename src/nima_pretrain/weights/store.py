@@ -58,8 +58,11 @@ def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
         kind: the expected class; `Card` for any.
 
     Raises:
-        InputError: see `side_car.read_beside`; or the weights are of another kind.
+        InputError: the path is of a .json file; the weights are of another kind; or see
+            `side_car.read_beside`.
     """
+    if path.suffix == ".json":
+        raise InputError(f"Expected a weights file, as nima.h5, received the JSON file {path}.")
     has_none = path.is_file() and not side_car_path(path).is_file()
     found = idealo.side_car_of(path) if has_none else None
     return expect_kind(found or read_beside(path), kind, path)
