@@ -88,7 +88,8 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(photo
     target = random.randrange(1, 10)  # 2 steps of warming up, then 2 epochs of 4
     print(f"killed after {target} steps")
     with subprocess.Popen(begin(photos, killed), stderr=subprocess.DEVNULL) as process:
-        wait_until(process, lambda: steps_done(killed) >= target)
+        # Between the warm-up and the rest, a training has no workers for a moment.
+        wait_until(process, lambda: steps_done(killed) >= target and workers_of(process))
         workers = workers_of(process)
         process.send_signal(signal.SIGKILL)
     assert workers
