@@ -61,7 +61,7 @@ class UpsideDown(Method[UpsideDownConfig]):
     def optimizer(self) -> keras.optimizers.Optimizer:
         return adam(self.learning_rate(0), self.config.weight_decay)
 
-    def learning_rate(self, epoch: int) -> float:
+    def learning_rate(self, epoch: float) -> float:
         return self.config.learning_rate
 
 

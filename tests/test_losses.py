@@ -107,7 +107,7 @@ def regression_twin(levels, bank, same):
 def test_losses_equal_plain_loops(bank, void):
     scores, logits, levels, differences = random_outputs(bank, seed=1)
     given = differences if void else None
-    pairs = list(zip(*ranked_pairs(bank), strict=True))
+    pairs = list(zip(*ranked_pairs(bank)[:2], strict=True))
 
     def same(photo, better, worse):
         return void and differences[photo, pairs.index((better, worse))] < 0.5

@@ -22,6 +22,7 @@ def ranking(
     bank: DistortionBank,
     margin: float = 0.2,
     differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the margin loss over all ordered pairs of a bank, a float32 scalar.
 
@@ -29,34 +30,43 @@ def ranking(
         scores: (B, V) floats, the aesthetic score of every view.
         bank: the bank that rendered the views.
         margin: see `distortion_losses.ranking`.
-        differences: see `distortion_losses.ranking`.
+        differences: see `distortion_losses`.
+        series_weights: see `distortion_losses`.
     """
-    return equations.ranking(scores, targets.ranked_pairs(bank), margin, differences)
+    return equations.ranking(
+        scores, targets.ranked_pairs(bank), margin, differences, series_weights
+    )
 
 
 def classification(
     logits: Mapping[str, tf.Tensor],
     bank: DistortionBank,
     differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the cross-entropy of classifying the distortion, a float32 scalar.
 
     Args:
         logits: for every aspect (B, V, classes of the aspect) floats before the softmax.
         bank: the bank that rendered the views.
-        differences: see `distortion_losses.classification`.
+        differences: see `distortion_losses`.
+        series_weights: see `distortion_losses`.
     """
-    return equations.classification(logits, targets.class_terms(bank), differences)
+    return equations.classification(logits, targets.class_terms(bank), differences, series_weights)
 
 
 def regression(
-    levels: tf.Tensor, bank: DistortionBank, differences: tf.Tensor | None = None
+    levels: tf.Tensor,
+    bank: DistortionBank,
+    differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the squared error of the levels, a float32 scalar.
 
     Args:
         levels: (B, V, distortions) floats, in the bank's order.
         bank: the bank that rendered the views.
-        differences: see `distortion_losses.regression`.
+        differences: see `distortion_losses`.
+        series_weights: see `distortion_losses`.
     """
-    return equations.regression(levels, targets.level_terms(bank), differences)
+    return equations.regression(levels, targets.level_terms(bank), differences, series_weights)

@@ -58,7 +58,7 @@ def test_shares_of_pairs_equal_plain_loops(bank):
     outputs = random_outputs(bank)
     table = tables.ordered_pairs(outputs).set_index(["name", "kind"])
     counts = {}
-    pairs = list(zip(*ranked_pairs(bank), strict=True))
+    pairs = list(zip(*ranked_pairs(bank)[:2], strict=True))
     for photo in range(len(outputs)):
         for series in bank.series:
             order = [series.reference, *series.views]

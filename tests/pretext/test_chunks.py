@@ -46,7 +46,6 @@ def single_tape_gradients(model, views):
             parts.append(model.backbone(tf.gather(images, of_chunk), training=True))
         order = tf.argsort(tf.concat(rows, axis=0))
         features = tf.gather(tf.concat(parts, axis=0), order)
-        features = tf.reshape(features, (len(views), -1, features.shape[-1]))
         loss = model._loss(views, features, training=True)
     return tape.gradient(
         loss, [*model.backbone.trainable_variables, *model.heads.trainable_variables]

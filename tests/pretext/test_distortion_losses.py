@@ -15,7 +15,7 @@ PAIRS, DISTORTED = ranked_pairs(PAPER), distorted_views(PAPER)
 def cross_photo_twins(scores, bank, margin, apart):
     """Cross-photo ranking and level consistency by plain loops over photos, pairs and views."""
     ranking = consistency = 0.0
-    pairs = list(zip(*ranked_pairs(bank), strict=True))
+    pairs = list(zip(*ranked_pairs(bank)[:2], strict=True))
     counts = [
         [apart is None or apart[photo][pair] >= 0.5 for pair in range(len(pairs))]
         for photo in range(len(scores))

@@ -73,7 +73,7 @@ def test_ordered_pairs_leaves_void_pairs_out():
     layer = loss_layers.RankingLoss(PAPER)
     scores = np.full((1, 174), 0.5, np.float32)
     better, worse = PAPER.view_names.index("original"), PAPER.view_names.index("tint_0.95")
-    pairs = list(zip(*PAIRS, strict=True))
+    pairs = list(zip(*PAIRS[:2], strict=True))
     scores[0, worse] = 0.4
     layer(scores, differences=np.array([[0.6 if worse in pair else 0.4 for pair in pairs]]))
     differing = [pair for pair in pairs if worse in pair]
@@ -91,7 +91,7 @@ def test_pair_differences_are_those_of_the_targets():
     np.testing.assert_allclose(differences, expected, rtol=1e-5)
     better, worse = 0, 1 + PAPER.view_names[1:].index("jpeg_compression_1")
     wide = views.astype(int)
-    index = list(zip(*PAIRS, strict=True)).index((better, worse))
+    index = list(zip(*PAIRS[:2], strict=True)).index((better, worse))
     assert differences[0, index] == pytest.approx(
         np.abs(wide[0, better] - wide[0, worse]).mean(), rel=1e-5
     )

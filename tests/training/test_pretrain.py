@@ -96,12 +96,12 @@ def test_the_backbone_stays_as_it_was_while_the_heads_warm_up(photo_folder, tmp_
 
 
 def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_path, monkeypatch):
-    from nima_pretrain.data import view_batches as views
+    from nima_pretrain.data import rendering
 
     def vanished(path):
         raise PhotoError(path, "No such file")
 
-    monkeypatch.setattr(views, "load_photo", vanished)
+    monkeypatch.setattr(rendering, "load_photo", vanished)
     with pytest.raises(PhotoError, match="No such file"):
         pretrain(photo_folder, tmp_path / "run", config=SMALL, base_weights="none")
 

@@ -34,8 +34,10 @@ class PretextConfig(NetworkConfig):
 
     method: str = Field(description="name of the method; each has a class of its own")
     photos_per_batch: int = Field(8, ge=1, description="photos of a batch, each in all its views")
-    chunk_size: int = Field(
-        12, ge=2, description="images in memory at once, and that batch-norm sees together"
+    chunk_size: int | None = Field(
+        12,
+        ge=2,
+        description="images in memory at once, and that batch-norm sees together; None: all",
     )
     batch_norm: Literal["train", "frozen"] = Field(
         "train", description="chunk statistics, or the fixed ones of the base weights"
@@ -70,13 +72,48 @@ class PretrainConfig(PretextConfig):
     method: Literal["distortions"] = "distortions"
     bank: Literal["paper", "repaired"] = "paper"
     tasks: Tasks = "ranking+regression"
+    series_per_photo: int | None = Field(
+        None, ge=1, description="random series a photo and step; None: all of them"
+    )
+    smallest_window: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="sides of the random window of a photo that is distorted, as a fraction; "
+        "1: the whole photo, as for validation",
+    )
+    mirror: bool = Field(False, description="whether half of the photos are mirrored before")
     margin: float = Field(0.2, ge=0, description="m of the ranking losses")
     temperature: float = Field(50.0, gt=0, description="T of the task balance")
+    balance: Literal["exponential", "linear"] = Field(
+        "exponential", description="loss of a task: exp(L / T), or L / T"
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="before each head")
+    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     learning_rate: float = Field(1e-4, gt=0)
-    learning_rate_decay: float = Field(0.98, gt=0, le=1, description="factor per epoch")
+    schedule: Literal["exponential", "cosine"] = Field(
+        "exponential", description="of the learning rate: a factor per epoch, or a cosine to 0"
+    )
+    learning_rate_decay: float = Field(
+        0.98, gt=0, le=1, description="factor per epoch of the exponential schedule"
+    )
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="epochs in which the rate of the cosine schedule rises from 0"
+    )
+    clip_norm: float | None = Field(
+        None, gt=0, description="largest norm of a step's gradient; None: any"
+    )
     rho: float = Field(0.9, ge=0, lt=1, description="RMSProp's decay of squared gradients")
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="RMSProp's")
+
+    @model_validator(mode="after")
+    def _samples_known_series(self) -> "PretrainConfig":
+        if self.series_per_photo and self.balance == "exponential":
+            raise ValueError(
+                "series_per_photo gives noisy losses, whose exponential is not that of all series "
+                "on average: set balance to linear"
+            )
+        return self
 
 
 class RotNetConfig(PretextConfig):
@@ -86,7 +123,7 @@ class RotNetConfig(PretextConfig):
     photos_per_batch: int = Field(
         192, ge=1, description="photos of a batch, each in four rotations"
     )
-    chunk_size: int = Field(32, ge=2, description="images in memory at once")
+    chunk_size: int | None = Field(32, ge=2, description="images in memory at once; None: all")
     epochs: int = Field(50, ge=1)
     learning_rate: float | None = Field(
         None, gt=0, description="None: 0.1 for 192 photos a batch, in proportion for others"
@@ -104,7 +141,7 @@ class SimCLRConfig(PretextConfig):
 
     method: Literal["simclr"] = "simclr"
     photos_per_batch: int = Field(256, ge=2, description="photos of a batch, each in two views")
-    chunk_size: int = Field(32, ge=2, description="images in memory at once")
+    chunk_size: int | None = Field(32, ge=2, description="images in memory at once; None: all")
     epochs: int = Field(200, ge=1)
     temperature: float = Field(0.5, gt=0, description="of the contrastive loss")
     smallest_crop: float = Field(0.08, gt=0, le=1, description="area, as a fraction of the photo")

@@ -1,11 +1,12 @@
-"""Random augmentations that keep a photo's content (Chen et al., 2020, appendix A).
+"""Random augmentations that keep a photo's content.
 
-They run in Pillow after decoding, not in TensorFlow's graph. So they depend only on the seed, the
-epoch and the photo, a resumed training continues with identical pixels, and crops are cut from the
-full-size photo.
+Those of `augmented_pair` are from Chen et al. (2020), appendix A. All run in Pillow or NumPy after
+decoding, not in TensorFlow's graph. So they depend only on the seed, the epoch and the photo, a
+resumed training continues with identical pixels, and crops are cut from the full-size photo.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
@@ -18,6 +19,34 @@ _BLURRED = 0.5
 _BLUR_PIXELS = (0.1, 2.0)  # standard deviation
 _ASPECT_RATIOS = (3 / 4, 4 / 3)
 _TRIALS = 10
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes that make another good photo of a photo; by default none.
+
+    Attributes:
+        smallest_window: the sides of a random window are at least this fraction of the photo's,
+            each drawn by itself; 1 for the whole photo.
+        mirror: whether half of the photos are mirrored.
+    """
+
+    smallest_window: float = 1.0
+    mirror: bool = False
+
+    def __call__(self, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns a window of a photo, maybe mirrored, (h, w, 3) uint8 RGB, contiguous."""
+        height, width = photo.shape[:2]
+        high, wide = (
+            max(1, round(side * rng.uniform(self.smallest_window, 1))) for side in (height, width)
+        )
+        top, left = rng.integers(height - high + 1), rng.integers(width - wide + 1)
+        window = photo[top : top + high, left : left + wide]
+        is_mirrored = self.mirror and rng.random() < 0.5
+        return np.ascontiguousarray(window[:, ::-1] if is_mirrored else window)
+
+
+NO_AUGMENTATION = Augmentation()
 
 
 def augmented_pair(

@@ -105,24 +105,27 @@ class DistortionBank:
         size: int = 224,
         seed: int | Sequence[int] = 0,
         fit: Fit = "letterbox",
+        chosen: Sequence[int] | None = None,
     ) -> np.ndarray:
-        """Returns all views of a photo, (V, size, size, 3) uint8 RGB, in the bank's order.
+        """Returns views of a photo, (V, size, size, 3) uint8 RGB, in the bank's order.
 
         Args:
             photo: (H, W, 3) uint8 sRGB of any size.
             size: side of the network's input in pixels, at least 32.
             seed: a view's randomness depends only on it and on the view's index.
             fit: "letterbox" or "squash", see `fit_square`.
+            chosen: indices of the views to render, in their order; None for all.
 
         Raises:
             ValueError: the photo is not (H, W, 3) uint8, or `size` is below 32.
         """
         source = Source(photo, size)
         entropy = [seed] if isinstance(seed, int) else list(seed)
-        views = np.empty((self.num_views, size, size, 3), np.uint8)
-        for index, view in enumerate(self.views):
+        indices = range(self.num_views) if chosen is None else chosen
+        views = np.empty((len(indices), size, size, 3), np.uint8)
+        for row, index in enumerate(indices):
             rng = np.random.default_rng([*entropy, index])
-            views[index] = fit_square(view.render(source, rng), size, fit)
+            views[row] = fit_square(self.views[index].render(source, rng), size, fit)
         return views
 
     @cached_property

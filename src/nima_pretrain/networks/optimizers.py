@@ -42,10 +42,24 @@ class DecayingSGD(_DecayInGradient, keras.optimizers.SGD):
 
 
 def rmsprop(
-    learning_rate: float, rho: float, momentum: float, weight_decay: float
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    weight_decay: float,
+    clip_norm: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Returns RMSProp; rho is its decay of squared gradients."""
-    optimizer = DecayingRMSprop(learning_rate, rho=rho, momentum=momentum)
+    """Returns RMSProp.
+
+    Args:
+        learning_rate: of the first step.
+        rho: its decay of squared gradients.
+        momentum: its momentum.
+        weight_decay: added to the gradient, see the module.
+        clip_norm: largest norm of the gradient of all variables; None for any.
+    """
+    optimizer = DecayingRMSprop(
+        learning_rate, rho=rho, momentum=momentum, global_clipnorm=clip_norm
+    )
     optimizer.l2_decay = weight_decay
     return optimizer
 
@@ -59,9 +73,11 @@ def nesterov(
     return optimizer
 
 
-def adam(learning_rate: float | Any, weight_decay: float) -> keras.optimizers.Optimizer:
-    """Returns Adam with a learning rate, or with a Keras schedule of one."""
-    optimizer = DecayingAdam(learning_rate)
+def adam(
+    learning_rate: float | Any, weight_decay: float, clip_norm: float | None = None
+) -> keras.optimizers.Optimizer:
+    """Returns Adam with a learning rate, or with a Keras schedule of one; see `rmsprop`."""
+    optimizer = DecayingAdam(learning_rate, global_clipnorm=clip_norm)
     optimizer.l2_decay = weight_decay
     return optimizer
 

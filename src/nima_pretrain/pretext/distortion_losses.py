@@ -2,6 +2,14 @@
 
 They are raw: summed over the terms of a photo and averaged over the photos; `balanced` makes them
 comparable. The source is Pfister, Kobs and Hotho (2021) unless another one is named.
+
+All take two optional weights of their terms:
+
+* `differences`, (B, P) from `loss_layers.PairDifferences`: terms whose two views hardly differ are
+  left out. None keeps all.
+* `series_weights`, (B, S) floats, from `data.series_batches`: a term counts by the weight of its
+  series. With S / k for k series sampled at random and 0 for the others, the expected loss and
+  gradient are those of all series. None is 1 for all.
 """
 
 from collections.abc import Mapping
@@ -24,6 +32,7 @@ def ranking(
     pairs: Pairs,
     margin: float = 0.2,
     differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the margin loss over all ordered pairs of views.
 
@@ -35,14 +44,14 @@ def ranking(
         scores: (B, V) floats, the aesthetic score f of every view.
         pairs: from `targets.ranked_pairs`.
         margin: m, on the scale of the scores.
-        differences: (B, P) from `loss_layers.PairDifferences`; pairs of views that hardly differ
-            are left out. None keeps all pairs.
+        differences: see the module.
+        series_weights: see the module.
     """
     scores = tf.cast(scores, tf.float32)
     better = tf.gather(scores, pairs.better, axis=1)  # (B, P)
     worse = tf.gather(scores, pairs.worse, axis=1)  # (B, P)
     terms = tf.maximum(0.0, worse - better + margin)
-    terms *= differing(differences, np.arange(len(pairs.better)))
+    terms *= term_weights(np.arange(len(pairs.better)), pairs.series, differences, series_weights)
     return _sum_over_terms_mean_over_photos(terms)
 
 
@@ -50,6 +59,7 @@ def classification(
     logits: Mapping[str, tf.Tensor],
     terms_of: Mapping[Aspect, ClassTerms],
     differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the cross-entropy of classifying the distortion within its aspect.
 
@@ -59,21 +69,24 @@ def classification(
     Args:
         logits: for every aspect (B, V, classes of the aspect) floats before the softmax.
         terms_of: from `targets.class_terms`.
-        differences: (B, P) from `loss_layers.PairDifferences`; views that hardly differ from their
-            reference are left out. None keeps all.
+        differences: see the module.
+        series_weights: see the module.
     """
     total = tf.constant(0.0)
-    for aspect, (views, labels, pairs) in terms_of.items():
+    for aspect, (views, labels, pairs, series) in terms_of.items():
         predicted = tf.gather(tf.cast(logits[aspect.value], tf.float32), views, axis=1)
         targets = tf.broadcast_to(labels, tf.shape(predicted)[:2])  # (B, N)
         terms = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, predicted)  # (B, N)
-        terms *= differing(differences, pairs)
+        terms *= term_weights(pairs, series, differences, series_weights)
         total += _sum_over_terms_mean_over_photos(terms)
     return total
 
 
 def regression(
-    levels: tf.Tensor, terms: LevelTerms, differences: tf.Tensor | None = None
+    levels: tf.Tensor,
+    terms: LevelTerms,
+    differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the squared error of the distortion levels.
 
@@ -84,15 +97,15 @@ def regression(
     Args:
         levels: (B, V, distortions) floats, in the bank's order.
         terms: from `targets.level_terms`.
-        differences: (B, P) from `loss_layers.PairDifferences`; distorted views that hardly differ
-            from their reference are left out. None keeps all.
+        differences: see the module.
+        series_weights: see the module.
     """
-    views, outputs, targets, pairs = terms
+    views, outputs, targets, pairs, series = terms
     chosen = tf.stack([views, outputs], axis=1)  # (N, 2)
     by_photo = tf.transpose(tf.cast(levels, tf.float32), [1, 2, 0])  # (V, D, B)
     predicted = tf.transpose(tf.gather_nd(by_photo, chosen))  # (B, N)
     errors = tf.square(predicted - targets)
-    errors *= differing(differences, pairs)
+    errors *= term_weights(pairs, series, differences, series_weights)
     return _sum_over_terms_mean_over_photos(errors)
 
 
@@ -101,6 +114,7 @@ def cross_photo_ranking(
     pairs: Pairs,
     margin: float = 0.2,
     differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the margin loss over all ordered pairs of views of *different* photos.
 
@@ -115,21 +129,23 @@ def cross_photo_ranking(
         scores: (B, V) floats, the aesthetic score f of every view.
         pairs: from `targets.ranked_pairs`.
         margin: m, on the scale of the scores.
-        differences: (B, P) from `loss_layers.PairDifferences`; a pair is used if its views
-            differ in both photos. None keeps all pairs.
+        differences: see the module.
+        series_weights: see the module.
     """
     scores = tf.cast(scores, tf.float32)
     better = tf.gather(scores, pairs.better, axis=1)[:, None]  # (B, 1, P) of photo a
     worse = tf.gather(scores, pairs.worse, axis=1)[None]  # (1, B, P) of photo b
     terms = tf.maximum(0.0, worse - better + margin)  # (B, B, P)
-    if differences is not None:
-        differs = differing(differences, np.arange(len(pairs.better)))  # (B, P)
-        terms *= differs[:, None] * differs[None]
+    weights = term_weights(np.arange(len(pairs.better)), pairs.series, differences, series_weights)
+    terms *= _products(weights)
     return _mean_over_pairs_of_photos(tf.reduce_sum(terms, axis=2))
 
 
 def level_consistency(
-    scores: tf.Tensor, terms: ViewTerms, differences: tf.Tensor | None = None
+    scores: tf.Tensor,
+    terms: ViewTerms,
+    differences: tf.Tensor | None = None,
+    series_weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns the squared difference of different photos' scores at the same distortion and level.
 
@@ -142,15 +158,13 @@ def level_consistency(
     Args:
         scores: (B, V) floats, the aesthetic score f of every view.
         terms: from `targets.distorted_views`.
-        differences: (B, P) from `loss_layers.PairDifferences`; a view is used if it differs from
-            its reference in both photos. None keeps all views.
+        differences: see the module.
+        series_weights: see the module.
     """
-    views, pairs = terms
+    views, pairs, series = terms
     of_view = tf.gather(tf.cast(scores, tf.float32), views, axis=1)  # (B, N)
     apart = tf.square(of_view[:, None] - of_view[None])  # (B, B, N)
-    if differences is not None:
-        differs = differing(differences, pairs)  # (B, N)
-        apart *= differs[:, None] * differs[None]
+    apart *= _products(term_weights(pairs, series, differences, series_weights))
     return _mean_over_pairs_of_photos(tf.reduce_sum(apart, axis=2))
 
 
@@ -166,17 +180,34 @@ def balanced(loss: tf.Tensor, temperature: float = 50.0) -> tf.Tensor:
     return tf.exp(tf.cast(loss, tf.float32) / temperature)
 
 
-def differing(differences: tf.Tensor | None, pairs: np.ndarray) -> tf.Tensor:
-    """Returns 1.0 if the views of a pair differ by at least `VOID_GREY_LEVELS`, else 0.0: (B, N).
+def term_weights(
+    pairs: np.ndarray,
+    series: np.ndarray,
+    differences: tf.Tensor | None,
+    series_weights: tf.Tensor | None,
+) -> tf.Tensor:
+    """Returns the weights of terms, (B, N) float32; the scalar 1.0 if all are 1.
 
     Args:
-        differences: (B, P) mean absolute differences in grey levels; None for 1.0 everywhere.
-        pairs: (N,) indices; -1 means no pair, and gives 1.0.
+        pairs: (N,) indices of pairs; a term whose views differ by less than `VOID_GREY_LEVELS` has
+            weight 0; -1 means no pair.
+        series: (N,) indices of series, or (N, K) for terms that K series share.
+        differences: see the module.
+        series_weights: see the module.
     """
-    if differences is None:
-        return tf.constant(1.0)
-    differs = tf.gather(differences, np.maximum(pairs, 0), axis=1) >= VOID_GREY_LEVELS
-    return tf.cast(differs | (pairs < 0), tf.float32)
+    weights = tf.constant(1.0)
+    if differences is not None:
+        differs = tf.gather(differences, np.maximum(pairs, 0), axis=1) >= VOID_GREY_LEVELS
+        weights *= tf.cast(differs | (pairs < 0), tf.float32)
+    if series_weights is not None:
+        of_series = tf.gather(tf.cast(series_weights, tf.float32), series, axis=1)
+        weights *= of_series if series.ndim == 1 else tf.reduce_mean(of_series, axis=2)
+    return weights
+
+
+def _products(weights: tf.Tensor) -> tf.Tensor:
+    """Returns the products of the weights (B, N) of two photos, (B, B, N); 1.0 for a scalar."""
+    return weights[:, None] * weights[None] if weights.shape.rank else weights
 
 
 def _mean_over_pairs_of_photos(terms: tf.Tensor) -> tf.Tensor:

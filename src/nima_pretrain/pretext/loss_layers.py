@@ -5,7 +5,8 @@ returns the predictions unchanged. The targets are constants of the views, so th
 labels.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -14,6 +15,8 @@ import tensorflow as tf
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.pretext import distortion_losses as losses
 from nima_pretrain.pretext import targets
+
+Balance = Literal["exponential", "linear"]
 
 
 class LossLayer(keras.layers.Layer):
@@ -35,6 +38,27 @@ class LossLayer(keras.layers.Layer):
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
+class EverySeries(keras.layers.Layer):
+    """Weights of the series in a batch of all views: (B, V, S, S, 3) -> ones (B, series)."""
+
+    def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.bank = get_bank(bank) if isinstance(bank, str) else bank
+
+    def call(self, views: tf.Tensor) -> tf.Tensor:
+        return tf.ones((tf.shape(views)[0], len(self.bank.series)))
+
+    def of_sample(self, sample: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the weights of a `data.series_batches.SeriesSample`, (B, series)."""
+        return sample["series_weights"]
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "bank": self.bank.name}
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
 class PairDifferences(keras.layers.Layer):
     """The difference of the views of every pair: (B, V, S, S, 3) uint8 -> (B, P) float32.
 
@@ -52,9 +76,29 @@ class PairDifferences(keras.layers.Layer):
             return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[1, 2, 3])  # (B,)
 
         # Pair by pair, since all at once would take ten times the memory of the views.
-        pairs = tuple(tf.constant(side) for side in targets.ranked_pairs(self.bank))
+        better, worse, _ = targets.ranked_pairs(self.bank)
+        pairs = tf.constant(better), tf.constant(worse)
         apart = tf.map_fn(of_pair, pairs, fn_output_signature=tf.float32)  # (P, B)
         return tf.transpose(apart)
+
+    def of_sample(self, sample: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the differences (B, P) of a `SeriesSample`; 0 for pairs without images."""
+        images, places = sample["images"], sample["places"]
+        shape = (tf.shape(sample["series_weights"])[0], self.bank.num_views)
+        # From 1, since 0 is what has no image.
+        number_of = tf.scatter_nd(places, tf.range(1, tf.shape(places)[0] + 1), shape)  # (B, V)
+        pairs = targets.ranked_pairs(self.bank)
+        first, second = (tf.gather(number_of, side, axis=1) for side in pairs[:2])  # (B, P)
+        present = tf.where((first > 0) & (second > 0))  # (K, 2)
+
+        def of_images(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            one, other = (images[number - 1] for number in pair)  # (S, S, 3) uint8
+            apart = tf.maximum(one, other) - tf.minimum(one, other)
+            return tf.reduce_mean(tf.cast(apart, tf.float32))
+
+        both = tf.gather_nd(first, present), tf.gather_nd(second, present)
+        apart = tf.map_fn(of_images, both, fn_output_signature=tf.float32)  # (K,)
+        return tf.scatter_nd(present, apart, tf.shape(first, tf.int64))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -68,31 +112,50 @@ class DistortionLoss(LossLayer):
     Args:
         bank: the bank that rendered the views; `get_config` stores its name.
         temperature: T, see `distortion_losses.balanced`.
+        balance: "exponential" for exp(L / T) as in the paper, "linear" for L / T, whose expected
+            gradient over samples of series is that of all series.
     """
 
     def __init__(
-        self, bank: DistortionBank | str, temperature: float = 50.0, **options: Any
+        self,
+        bank: DistortionBank | str,
+        temperature: float = 50.0,
+        balance: Balance = "exponential",
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.bank = get_bank(bank) if isinstance(bank, str) else bank
         self.temperature = temperature
+        self.balance = balance
         self.raw_loss = keras.metrics.Mean(name=f"{self.name}_raw")
         self.balanced_loss = keras.metrics.Mean(name=f"{self.name}_balanced")
 
-    def call(self, predictions: Any, differences: tf.Tensor | None = None) -> Any:
-        raw = self.raw(predictions, differences)
-        balanced = losses.balanced(raw, self.temperature)
+    def call(
+        self,
+        predictions: Any,
+        differences: tf.Tensor | None = None,
+        series_weights: tf.Tensor | None = None,
+    ) -> Any:
+        raw = self.raw(predictions, differences, series_weights)
+        is_linear = self.balance == "linear"
+        balanced = raw / self.temperature if is_linear else losses.balanced(raw, self.temperature)
         self.add_loss(balanced)
         self.report(self.raw_loss, raw)
         self.report(self.balanced_loss, balanced)
         return predictions
 
-    def raw(self, predictions: Any, differences: tf.Tensor | None) -> tf.Tensor:
-        """Returns the loss before it is balanced, a scalar."""
+    def raw(self, predictions: Any, *weights: tf.Tensor | None) -> tf.Tensor:
+        """Returns the loss before it is balanced, a scalar.
+
+        Args:
+            predictions: the input of the layer.
+            weights: `differences` and `series_weights`, see `distortion_losses`.
+        """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "bank": self.bank.name, "temperature": self.temperature}
+        settings = {"temperature": self.temperature, "balance": self.balance}
+        return {**super().get_config(), "bank": self.bank.name, **settings}
 
 
 class MarginLoss(DistortionLoss):
@@ -102,6 +165,7 @@ class MarginLoss(DistortionLoss):
         bank: see `DistortionLoss`.
         temperature: see `DistortionLoss`.
         margin: m, on the scale of the scores.
+        options: see `DistortionLoss`.
     """
 
     def __init__(
@@ -126,46 +190,44 @@ class RankingLoss(MarginLoss):
         super().__init__(*arguments, **options)
         self.ordered_pairs = keras.metrics.Mean(name="ordered_pairs")
 
-    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+    def raw(self, predictions: tf.Tensor, *weights: tf.Tensor | None) -> tf.Tensor:
         pairs = targets.ranked_pairs(self.bank)
         better = tf.gather(predictions, pairs.better, axis=1)
         worse = tf.gather(predictions, pairs.worse, axis=1)
-        weights = losses.differing(differences, np.arange(len(pairs.better)))
+        of_pairs = losses.term_weights(np.arange(len(pairs.better)), pairs.series, *weights)
         ordered = tf.cast(better > worse, tf.float32)
-        self.report(self.ordered_pairs, ordered, tf.broadcast_to(weights, tf.shape(ordered)))
-        return losses.ranking(predictions, pairs, self.margin, differences)
+        self.report(self.ordered_pairs, ordered, tf.broadcast_to(of_pairs, tf.shape(ordered)))
+        return losses.ranking(predictions, pairs, self.margin, *weights)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class ClassificationLoss(DistortionLoss):
     """Loss layer of `distortion_losses.classification`: logits by aspect -> the same."""
 
-    def raw(self, predictions: dict[str, tf.Tensor], differences: tf.Tensor | None) -> tf.Tensor:
-        return losses.classification(predictions, targets.class_terms(self.bank), differences)
+    def raw(self, predictions: dict[str, tf.Tensor], *weights: tf.Tensor | None) -> tf.Tensor:
+        return losses.classification(predictions, targets.class_terms(self.bank), *weights)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class RegressionLoss(DistortionLoss):
     """Loss layer of `distortion_losses.regression`: levels (B, V, D) -> the same."""
 
-    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
-        return losses.regression(predictions, targets.level_terms(self.bank), differences)
+    def raw(self, predictions: tf.Tensor, *weights: tf.Tensor | None) -> tf.Tensor:
+        return losses.regression(predictions, targets.level_terms(self.bank), *weights)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class CrossPhotoRankingLoss(MarginLoss):
     """Loss layer of `distortion_losses.cross_photo_ranking`: scores (B, V) -> the same."""
 
-    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
+    def raw(self, predictions: tf.Tensor, *weights: tf.Tensor | None) -> tf.Tensor:
         pairs = targets.ranked_pairs(self.bank)
-        return losses.cross_photo_ranking(predictions, pairs, self.margin, differences)
+        return losses.cross_photo_ranking(predictions, pairs, self.margin, *weights)
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")
 class LevelConsistencyLoss(DistortionLoss):
     """Loss layer of `distortion_losses.level_consistency`: scores (B, V) -> the same."""
 
-    def raw(self, predictions: tf.Tensor, differences: tf.Tensor | None) -> tf.Tensor:
-        return losses.level_consistency(
-            predictions, targets.distorted_views(self.bank), differences
-        )
+    def raw(self, predictions: tf.Tensor, *weights: tf.Tensor | None) -> tf.Tensor:
+        return losses.level_consistency(predictions, targets.distorted_views(self.bank), *weights)

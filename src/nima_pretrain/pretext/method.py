@@ -15,6 +15,7 @@ from PIL import Image
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.config.pretext import PretextConfig
 from nima_pretrain.distortions import Views
+from nima_pretrain.distortions.augmentations import NO_AUGMENTATION, Augmentation
 from nima_pretrain.distortions.contact_sheet import view_rows
 from nima_pretrain.networks.backbone import build_backbone, freeze_batch_norm
 from nima_pretrain.pretext.model import Inputs, Predictions, PretextModel, Steps, assemble
@@ -67,6 +68,16 @@ class Method(ABC, Generic[AnyConfig]):
         """
         return cls(cls.config_class(**network.model_dump()))  # type: ignore[arg-type]
 
+    @property
+    def series_per_photo(self) -> int | None:
+        """Number of random series of a bank per photo and training step; None for all views."""
+        return None
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Random change of a training photo before its views are rendered."""
+        return NO_AUGMENTATION
+
     def card_fields(self) -> dict[str, Any]:
         """Returns the side-car's fields, besides the network, for rebuilding the model."""
         return {"method": self.name, "view_names": self.views.view_names}
@@ -113,5 +124,5 @@ class Method(ABC, Generic[AnyConfig]):
         """Returns a new optimizer with the learning rate of the first epoch."""
 
     @abstractmethod
-    def learning_rate(self, epoch: int) -> float:
-        """Returns the learning rate of an epoch, counted from 0."""
+    def learning_rate(self, epoch: float) -> float:
+        """Returns the learning rate after a number of epochs, fractions included."""

@@ -16,6 +16,9 @@ from nima_pretrain.pretext.chunks import (
     shuffled_chunks,
 )
 
+# Images at once in validation, where the result does not depend on it.
+_WITHOUT_TAPE = 32
+
 Inputs = Mapping[str, tf.Tensor]  # of heads: "features" (B, V, F), and outputs of view layers
 Predictions = dict[str, Any]
 
@@ -24,12 +27,13 @@ class Steps(NamedTuple):
     """Settings of the training steps.
 
     Attributes:
-        chunk_size: images per chunk: the memory of a step, and the batch of batch-norm.
+        chunk_size: images per chunk: the memory of a step, and the batch of batch-norm; None for
+            the whole batch at once, on one tape.
         seed: seed of shuffling images over chunks, anew in every step.
         xla: whether XLA compiles the computation of a chunk.
     """
 
-    chunk_size: int = 12
+    chunk_size: int | None = 12
     seed: int = 0
     xla: bool = False
 
@@ -39,7 +43,7 @@ class PretextModel(keras.Model):
 
     A step computes the gradient of the full batch in the memory of one chunk, see
     `pretext.chunks`. The model contains its losses: compile it with an optimizer only, and fit it
-    on views only.
+    on views only. A batch may be a sample of the views instead, `data.series_batches.SeriesSample`.
 
     Attributes:
         chunk_size: see `Steps`.
@@ -80,44 +84,60 @@ class PretextModel(keras.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Makes one optimizer step with the gradient of the full batch."""
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        images = _without_view_axis(views)
-        chunks = self._chunks(images, step=self.optimizer.iterations)
-        features = self._features(views, images, chunks, training=True)
-        backbone, heads = self.backbone.trainable_variables, self.heads.trainable_variables
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            loss = self._loss(views, features, training=True)
-            scaled = loss_scale(self.optimizer) * loss
-        by_features, by_heads = tape.gradient(scaled, (features, heads))
-        by_backbone = []
-        if backbone:
-            flat = tf.reshape(by_features, (-1, features.shape[-1]))  # (B * V, F)
-            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, flat, self.xla)
-        apply_gradients(self.optimizer, [*by_backbone, *by_heads], [*backbone, *heads])
+        loss, gradients = (
+            self._gradients_in_chunks(views) if self.chunk_size else self._gradients_at_once(views)
+        )
+        variables = [*self.backbone.trainable_variables, *self.heads.trainable_variables]
+        apply_gradients(self.optimizer, gradients, variables)
         return self._results(loss)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Computes the losses of a batch, in the memory of one chunk."""
         views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        images = _without_view_axis(views)
+        images = _images_of(views)
         chunks = self._chunks(images, step=0)
-        features = self._features(views, images, chunks, training=False)
+        features = features_in_chunks(self.backbone, images, chunks, False, self.xla)
         return self._results(self._loss(views, features, training=False))
+
+    def _gradients_in_chunks(self, views: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        images = _images_of(views)
+        chunks = self._chunks(images, step=self.optimizer.iterations)
+        features = features_in_chunks(self.backbone, images, chunks, True, self.xla)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = self._loss(views, features, training=True)
+            scaled = loss_scale(self.optimizer) * loss
+        by_features, by_heads = tape.gradient(scaled, (features, self.heads.trainable_variables))
+        by_backbone = []
+        if self.backbone.trainable_variables:
+            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, by_features, self.xla)
+        return loss, [*by_backbone, *by_heads]
+
+    def _gradients_at_once(self, views: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            features = tf.cast(self.backbone(_images_of(views), training=True), tf.float32)
+            loss = self._loss(views, features, training=True)
+            scaled = loss_scale(self.optimizer) * loss
+        variables = [*self.backbone.trainable_variables, *self.heads.trainable_variables]
+        return loss, tape.gradient(scaled, variables)
 
     def _chunks(self, images: tf.Tensor, step: tf.Tensor | int) -> Chunks:
         seed = tf.stack([self.seed, tf.cast(step, tf.int32)])
-        return shuffled_chunks(tf.shape(images)[0], self.chunk_size, seed)
+        return shuffled_chunks(tf.shape(images)[0], self.chunk_size or _WITHOUT_TAPE, seed)
 
-    def _features(
-        self, views: tf.Tensor, images: tf.Tensor, chunks: Chunks, training: bool
-    ) -> tf.Tensor:
-        flat = features_in_chunks(self.backbone, images, chunks, training, self.xla)
-        num_views, num_features = views.shape[1], self.backbone.output_shape[-1]
-        return tf.reshape(flat, (-1, num_views, num_features))  # (B, V, F)
-
-    def _loss(self, views: tf.Tensor, features: tf.Tensor, training: bool) -> tf.Tensor:
-        of_views = {name: self.get_layer(name)(views) for name in self._view_inputs}
-        self.heads({"features": features, **of_views}, training=training)
+    def _loss(self, views: Any, features: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns the sum of all losses, from the features of all images, (N, F)."""
+        num_views, num_features = self.input_shape[1], self.backbone.output_shape[-1]
+        layers = {name: self.get_layer(name) for name in self._view_inputs}
+        if isinstance(views, Mapping):
+            num_photos = tf.shape(views["series_weights"])[0]
+            shape = (num_photos, num_views, num_features)
+            by_view = tf.scatter_nd(views["places"], features, shape)  # 0 where not sampled
+            others = {name: layer.of_sample(views) for name, layer in layers.items()}
+        else:
+            by_view = tf.reshape(features, (-1, num_views, num_features))  # (B, V, F)
+            others = {name: layer(views) for name, layer in layers.items()}
+        self.heads({"features": by_view, **others}, training=training)
         return tf.add_n(self.heads.losses)
 
     @property
@@ -160,6 +180,9 @@ def assemble(
     return PretextModel(views, model(given), steps=steps, name="pretext")
 
 
-def _without_view_axis(views: tf.Tensor) -> tf.Tensor:
+def _images_of(views: Any) -> tf.Tensor:
+    """Returns the images (N, S, S, 3) uint8 of a batch of views or of a sample."""
+    if isinstance(views, Mapping):
+        return views["images"]
     size = views.shape[2]
     return tf.reshape(views, (-1, size, size, 3))  # (B * V, S, S, 3)

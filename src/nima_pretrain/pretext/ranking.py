@@ -3,6 +3,7 @@
 The views are those of a bank; the tasks with their heads and loss layers are in `tasks`.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,9 +15,10 @@ from PIL import Image
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.config.pretext import PretrainConfig
 from nima_pretrain.distortions import DistortionBank, get_bank
+from nima_pretrain.distortions.augmentations import Augmentation
 from nima_pretrain.distortions.contact_sheet import contact_sheet
-from nima_pretrain.networks.optimizers import rmsprop, with_loss_scale
-from nima_pretrain.pretext.loss_layers import PairDifferences
+from nima_pretrain.networks.optimizers import adam, rmsprop, with_loss_scale
+from nima_pretrain.pretext.loss_layers import EverySeries, PairDifferences
 from nima_pretrain.pretext.method import Method, Progress
 from nima_pretrain.pretext.model import Inputs, Predictions, PretextModel, Steps, assemble
 from nima_pretrain.pretext.tasks import TASKS, Task
@@ -48,19 +50,38 @@ class DistortionMethod(Method[PretrainConfig]):
 
     def heads(self, inputs: Inputs) -> Predictions:
         config = self.config
-        settings = (config.dropout, config.temperature, config.margin, config.seed)
+        settings = (config.dropout, config.temperature, config.margin, config.seed, config.balance)
         return attach_tasks([TASKS[name](self.bank, *settings) for name in self.tasks], inputs)
 
     def view_layers(self) -> dict[str, keras.layers.Layer]:
-        return layers_for_void_pairs(self.bank)
+        layers = layers_for_void_pairs(self.bank)
+        if self.config.series_per_photo:
+            layers["series_weights"] = EverySeries(self.bank, name="series_weights")
+        return layers
+
+    @property
+    def series_per_photo(self) -> int | None:
+        return self.config.series_per_photo
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(self.config.smallest_window, self.config.mirror)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         config = self.config
-        plain = rmsprop(self.learning_rate(0), config.rho, config.momentum, config.weight_decay)
+        rate, decay, clip = self.learning_rate(0), config.weight_decay, config.clip_norm
+        if config.optimizer == "adam":
+            plain = adam(rate, decay, clip)
+        else:
+            plain = rmsprop(rate, config.rho, config.momentum, decay, clip)
         return with_loss_scale(plain, config.precision)
 
-    def learning_rate(self, epoch: int) -> float:
-        return self.config.learning_rate * self.config.learning_rate_decay**epoch
+    def learning_rate(self, epoch: float) -> float:
+        config = self.config
+        if config.schedule == "exponential":
+            return config.learning_rate * config.learning_rate_decay ** int(epoch)
+        rise = min(1.0, epoch / config.warmup_epochs) if config.warmup_epochs else 1.0
+        return config.learning_rate * rise * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
 
     def draw(self, photos: Sequence[np.ndarray]) -> Image.Image:
         config = self.config
@@ -75,7 +96,7 @@ def build_pretext_model(
     dropout: float = 0.2,
     temperature: float = 50.0,
     margin: float = 0.2,
-    chunk_size: int = 12,
+    chunk_size: int | None = 12,
     seed: int = 0,
     xla: bool = False,
 ) -> PretextModel:

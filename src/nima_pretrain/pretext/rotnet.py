@@ -40,7 +40,7 @@ class RotNet(Method[RotNetConfig]):
         plain = nesterov(self.learning_rate(0), config.momentum, config.weight_decay)
         return with_loss_scale(plain, config.precision)
 
-    def learning_rate(self, epoch: int) -> float:
+    def learning_rate(self, epoch: float) -> float:
         config = self.config
         first = config.learning_rate or 0.1 * config.photos_per_batch / 192
         drops = sum(epoch >= round(share * config.epochs) for share in config.drop_at)

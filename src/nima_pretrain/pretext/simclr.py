@@ -49,10 +49,10 @@ class SimCLR(Method[SimCLRConfig]):
         plain = adam(self.learning_rate(0), self.config.weight_decay)
         return with_loss_scale(plain, self.config.precision)
 
-    def learning_rate(self, epoch: int) -> float:
+    def learning_rate(self, epoch: float) -> float:
         config = self.config
         first = config.learning_rate or 3e-4 * config.photos_per_batch / 256
-        return first * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
+        return first * (1 + math.cos(math.pi * int(epoch) / config.epochs)) / 2
 
 
 @keras.utils.register_keras_serializable("nima_pretrain")

@@ -1,7 +1,8 @@
 """Targets of the losses on a bank's views, as index arrays.
 
-All are derived from the bank's series. A `pair` index points into `ranked_pairs`. With it, losses
-can ignore a term if the two views of its pair hardly differ.
+All are derived from the bank's series. A `pair` index points into `ranked_pairs`: losses can ignore
+a term if the two views of its pair hardly differ. A `series` index points into the bank's series:
+losses can weight the series, when a batch holds a sample of them.
 """
 
 from functools import cache
@@ -22,6 +23,7 @@ class Pairs(NamedTuple):
 
     better: np.ndarray
     worse: np.ndarray
+    series: np.ndarray
 
 
 class ViewTerms(NamedTuple):
@@ -29,6 +31,7 @@ class ViewTerms(NamedTuple):
 
     views: np.ndarray
     pairs: np.ndarray
+    series: np.ndarray
 
 
 class ClassTerms(NamedTuple):
@@ -37,6 +40,7 @@ class ClassTerms(NamedTuple):
     views: np.ndarray
     labels: np.ndarray
     pairs: np.ndarray
+    series: np.ndarray
 
 
 class LevelTerms(NamedTuple):
@@ -44,22 +48,24 @@ class LevelTerms(NamedTuple):
 
     A target is the level over the number of levels on that side, -1 to 1, and 0 for a reference,
     once per distortion that is ranked against it. `pairs` holds each view's pair with its
-    reference, -1 for a reference itself.
+    reference, -1 for a reference itself. `series`, (N, 2), holds both sides of the distortion for
+    a reference, and the series of a view twice.
     """
 
     views: np.ndarray
     outputs: np.ndarray
     targets: np.ndarray
     pairs: np.ndarray
+    series: np.ndarray
 
 
 @cache
 def ranked_pairs(bank: DistortionBank) -> Pairs:
     """Returns all ordered pairs within each series, including its reference."""
     pairs = []
-    for series in bank.series:
+    for index, series in enumerate(bank.series):
         ranking = (series.reference, *series.views)
-        pairs += [(b, w) for i, b in enumerate(ranking) for w in ranking[i + 1 :]]
+        pairs += [(b, w, index) for i, b in enumerate(ranking) for w in ranking[i + 1 :]]
     return Pairs(*np.array(pairs, np.int32).T)
 
 
@@ -67,7 +73,11 @@ def ranked_pairs(bank: DistortionBank) -> Pairs:
 def distorted_views(bank: DistortionBank) -> ViewTerms:
     """Returns the distorted views in the bank's order."""
     pair_of = _pair_indices(bank)
-    rows = [(view, pair_of[s.reference, view]) for s in bank.series for view in s.views]
+    rows = [
+        (view, pair_of[series.reference, view], index)
+        for index, series in enumerate(bank.series)
+        for view in series.views
+    ]
     return ViewTerms(*np.array(sorted(rows), np.int32).T)
 
 
@@ -79,12 +89,12 @@ def class_terms(bank: DistortionBank) -> dict[Aspect, ClassTerms]:
     for aspect in Aspect:
         classes = bank.of_aspect(aspect)
         rows = [
-            (view, classes.index(series.distortion), pair_of[series.reference, view])
-            for series in bank.series
+            (view, classes.index(series.distortion), pair_of[series.reference, view], index)
+            for index, series in enumerate(bank.series)
             if series.distortion.aspect is aspect
             for view in series.views
         ]
-        terms[aspect] = ClassTerms(*np.array(sorted(rows), np.int32).reshape(-1, 3).T)
+        terms[aspect] = ClassTerms(*np.array(sorted(rows), np.int32).reshape(-1, 4).T)
     return terms
 
 
@@ -92,21 +102,26 @@ def class_terms(bank: DistortionBank) -> dict[Aspect, ClassTerms]:
 def level_terms(bank: DistortionBank) -> LevelTerms:
     """Returns the distorted views and each distortion's reference, with outputs and targets."""
     pair_of = _pair_indices(bank)
-    rows: list[tuple[int, int, float, int]] = []
+    rows: list[tuple[int, int, float, int, tuple[int, int]]] = []
     for output, distortion in enumerate(bank):
-        sides = [series for series in bank.series if series.distortion is distortion]
-        rows.append((sides[0].reference, output, 0.0, _NO_PAIR))
-        for series in sides:
+        sides = [
+            index for index, series in enumerate(bank.series) if series.distortion is distortion
+        ]
+        reference = bank.series[sides[0]].reference
+        rows.append((reference, output, 0.0, _NO_PAIR, (sides[0], sides[-1])))
+        for index in sides:
+            series = bank.series[index]
             rows += [
-                (view, output, target, pair_of[series.reference, view])
+                (view, output, target, pair_of[reference, view], (index, index))
                 for view, target in zip(series.views, series.targets, strict=True)
             ]
-    views, outputs, targets, pairs = zip(*rows, strict=True)
+    views, outputs, targets, pairs, both_sides = zip(*rows, strict=True)
     return LevelTerms(
         np.array(views, np.int32),
         np.array(outputs, np.int32),
         np.array(targets, np.float32),
         np.array(pairs, np.int32),
+        np.array(both_sides, np.int32),
     )
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from nima_pretrain.distortions import Aspect, DistortionBank
 from nima_pretrain.networks.layers import SeededDropout
 from nima_pretrain.pretext.loss_layers import (
+    Balance,
     ClassificationLoss,
     CrossPhotoRankingLoss,
     DistortionLoss,
@@ -33,6 +34,7 @@ class Task(ABC):
         temperature: T of the balance between tasks.
         margin: m of the ranking losses.
         seed: seed of dropout.
+        balance: see `loss_layers.DistortionLoss`.
         name: its name in configs, logs and side-cars.
         predicts: name of its predictions; that of another task if it has no head of its own.
     """
@@ -45,23 +47,30 @@ class Task(ABC):
     temperature: float = 50.0
     margin: float = 0.2
     seed: int = 0
+    balance: Balance = "exponential"
 
     def attach(self, inputs: Inputs, others: Predictions) -> Predictions:
         """Returns the task's predictions by name, and adds its loss to the model.
 
         Args:
-            inputs: features (B, V, F) float32, and differences (B, P) of
-                `loss_layers.PairDifferences` if void pairs are ignored.
+            inputs: "features" (B, V, F) float32; "differences" (B, P) of
+                `loss_layers.PairDifferences` if void pairs are ignored; "series_weights" (B, S) if
+                series are sampled.
             others: predictions of earlier tasks.
         """
         predictions = self._predictions(inputs["features"], others)
-        return {self.predicts: self._loss()(predictions, differences=inputs.get("differences"))}
+        weights = {name: inputs.get(name) for name in ("differences", "series_weights")}
+        return {self.predicts: self._loss()(predictions, **weights)}
 
     @abstractmethod
     def _predictions(self, features: tf.Tensor, others: Predictions) -> Any: ...
 
     @abstractmethod
     def _loss(self) -> DistortionLoss: ...
+
+    @property
+    def _balancing(self) -> dict[str, Any]:
+        return {"temperature": self.temperature, "balance": self.balance, "name": self.name}
 
     def _head(
         self, features: tf.Tensor, units: int, name: str, activation: str | None = None
@@ -80,7 +89,7 @@ class Ranking(Task):
         return keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
 
     def _loss(self) -> DistortionLoss:
-        return RankingLoss(self.bank, self.temperature, self.margin, name=self.name)
+        return RankingLoss(self.bank, margin=self.margin, **self._balancing)
 
 
 class Classification(Task):
@@ -96,7 +105,7 @@ class Classification(Task):
         }
 
     def _loss(self) -> DistortionLoss:
-        return ClassificationLoss(self.bank, self.temperature, name=self.name)
+        return ClassificationLoss(self.bank, **self._balancing)
 
 
 class Regression(Task):
@@ -108,7 +117,7 @@ class Regression(Task):
         return self._head(features, len(self.bank), "levels")
 
     def _loss(self) -> DistortionLoss:
-        return RegressionLoss(self.bank, self.temperature, name=self.name)
+        return RegressionLoss(self.bank, **self._balancing)
 
 
 class _OnScores(Task):
@@ -126,7 +135,7 @@ class CrossPhotoRanking(_OnScores):
     name = "cross_photo_ranking"
 
     def _loss(self) -> DistortionLoss:
-        return CrossPhotoRankingLoss(self.bank, self.temperature, self.margin, name=self.name)
+        return CrossPhotoRankingLoss(self.bank, margin=self.margin, **self._balancing)
 
 
 class LevelConsistency(_OnScores):
@@ -135,7 +144,7 @@ class LevelConsistency(_OnScores):
     name = "level_consistency"
 
     def _loss(self) -> DistortionLoss:
-        return LevelConsistencyLoss(self.bank, self.temperature, name=self.name)
+        return LevelConsistencyLoss(self.bank, **self._balancing)
 
 
 TASKS: dict[str, type[Task]] = {

@@ -38,6 +38,24 @@ class LogLearningRates(keras.callbacks.Callback):
         logs |= {**dict(zip(self._names, rates, strict=True)), **dict.fromkeys(self._frozen, 0.0)}
 
 
+class FollowSchedule(keras.callbacks.Callback):
+    """Sets the learning rate before every step.
+
+    Args:
+        rate: from the number of epochs so far, fractions included, to a learning rate.
+        steps: steps per epoch.
+    """
+
+    def __init__(self, rate: Callable[[float], float], steps: int) -> None:
+        super().__init__()
+        self._rate = rate
+        self._steps = steps
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        optimizer = self.model.optimizer
+        optimizer.learning_rate.assign(self._rate(int(optimizer.iterations) / self._steps))
+
+
 @dataclass
 class Plateau:
     """A counter of epochs since the last improvement of the validation loss.

@@ -12,10 +12,13 @@ import tensorflow as tf
 
 from nima_pretrain.config import FinetuneConfig, PretextConfig
 from nima_pretrain.data.rated_batches import RatedBatches
+from nima_pretrain.data.series_batches import SeriesBatches
 from nima_pretrain.data.split import PhotoSplit
 from nima_pretrain.data.view_batches import ViewBatches
-from nima_pretrain.distortions import Views
-from nima_pretrain.training.checkpoint import Position
+from nima_pretrain.distortions import DistortionBank
+from nima_pretrain.distortions.augmentations import NO_AUGMENTATION
+from nima_pretrain.pretext.method import Method
+from nima_pretrain.training.checkpoint import Position, Stage
 from nima_pretrain.training.devices import give_to_all_replicas
 
 
@@ -31,7 +34,7 @@ class Feed:
     Attributes:
         dataset: the dataset for `fit`.
         steps: batches per epoch.
-        items: photos delivered so far.
+        images: images delivered so far.
         waited_seconds: time that training has waited so far.
     """
 
@@ -43,7 +46,7 @@ class Feed:
         strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         self.steps = steps
-        self.items = 0
+        self.images = 0
         self.waited_seconds = 0.0
         self._batches = iter(batches)
         self._error: Exception | None = None
@@ -82,46 +85,107 @@ class Feed:
                 raise
             finally:
                 self.waited_seconds += time.perf_counter() - start
-            self.items += len(batch[0]) if isinstance(batch, tuple) else len(batch)
+            self.images += _num_images(batch)
             yield batch
             del batch  # frees its memory while the next one is made
+
+
+def feed_training(
+    split: PhotoSplit,
+    method: Method[Any],
+    strategy: tf.distribute.Strategy,
+    start: Position,
+) -> Feed:
+    """Returns a feed of the training photos, in all views or in samples of their series.
+
+    Args:
+        split: the photos.
+        method: provides views, augmentation and config.
+        strategy: distribution strategy of the training.
+        start: the position from which training begins or resumes.
+    """
+    config, views = method.config, method.views
+    if method.series_per_photo is None:
+        batches = _view_batches(split.root, split.training, method, vary=True)
+        first = _batches_before(start, batches.batches_per_epoch, config)
+        return _view_feed(replace(batches, first=first), strategy)
+    assert isinstance(views, DistortionBank)
+    samples = SeriesBatches(
+        split.root,
+        split.training,
+        views,
+        size=config.input_size,
+        fit=config.fit,
+        photos_per_batch=config.photos_per_batch,
+        series_per_photo=method.series_per_photo,
+        augmentation=method.augmentation,
+        num_workers=config.num_workers,
+        seed=config.seed,
+    )
+    first = _batches_before(start, samples.batches_per_epoch, config)
+    size = config.input_size
+    signature = {
+        "images": tf.TensorSpec((None, size, size, 3), tf.uint8),
+        "places": tf.TensorSpec((None, 2), tf.int32),
+        "series_weights": tf.TensorSpec((None, len(views.series)), tf.float32),
+    }
+    return Feed(replace(samples, first=first), samples.batches_per_epoch, signature, strategy)
 
 
 def feed_views(
     split: PhotoSplit,
     names: tuple[str, ...],
-    views: Views,
-    config: PretextConfig,
+    method: Method[Any],
     strategy: tf.distribute.Strategy,
-    *,
-    vary: bool = False,
-    first: int = 0,
 ) -> Feed:
-    """Returns a feed of the views of photos, (B, V, S, S, 3) uint8 RGB, for every replica.
+    """Returns a feed of all views of photos, (B, V, S, S, 3) uint8 RGB, the same every epoch.
 
     Args:
         split: provides the folder of the photos.
         names: names of the photos.
-        views: the views to render.
-        config: size, fit, batch size, seed and number of workers.
+        method: provides views and config.
         strategy: distribution strategy of the training.
-        vary: see `ViewBatches`.
-        first: see `ViewBatches`.
     """
-    batches = ViewBatches(
-        split.root,
+    return _view_feed(_view_batches(split.root, names, method, vary=False), strategy)
+
+
+def _view_batches(
+    root: Path, names: tuple[str, ...], method: Method[Any], vary: bool
+) -> ViewBatches:
+    config = method.config
+    return ViewBatches(
+        root,
         names,
-        views,
+        method.views,
         size=config.input_size,
         fit=config.fit,
         photos_per_batch=config.photos_per_batch,
         num_workers=config.num_workers,
         seed=config.seed,
         vary=vary,
-        first=first,
+        augmentation=method.augmentation if vary else NO_AUGMENTATION,
     )
-    shape = (None, views.num_views, config.input_size, config.input_size, 3)
+
+
+def _view_feed(batches: ViewBatches, strategy: tf.distribute.Strategy) -> Feed:
+    shape = (None, batches.views.num_views, batches.size, batches.size, 3)
     return Feed(batches, batches.batches_per_epoch, tf.TensorSpec(shape, tf.uint8), strategy)
+
+
+def _batches_before(start: Position, per_epoch: int, config: PretextConfig) -> int:
+    """Returns the number of training batches before a position."""
+    if start.stage is Stage.HEADS:
+        return start.epoch * config.freeze_backbone_steps + start.step
+    return config.freeze_backbone_steps + start.epoch * per_epoch + start.step
+
+
+def _num_images(batch: Any) -> int:
+    """Returns the number of images of a batch: views, photos with targets, or a sample."""
+    if isinstance(batch, dict):
+        return len(batch["images"])
+    if isinstance(batch, tuple):
+        return len(batch[0])
+    return batch.shape[0] * batch.shape[1]
 
 
 def feed_rated(

@@ -94,7 +94,7 @@ def fit_stage(
     # Compiling makes a new train function. One traced while the backbone was frozen would silently
     # keep it frozen.
     model.compile(recipe.optimizer, loss=loss)
-    progress = ShowProgress(training, recipe.all_epochs, 1, ("loss", "val_loss"))
+    progress = ShowProgress(training, recipe.all_epochs, ("loss", "val_loss"))
     resumable_fit(
         model,
         training,

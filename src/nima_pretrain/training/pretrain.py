@@ -24,10 +24,10 @@ from nima_pretrain.pretext.method import Method
 from nima_pretrain.pretext.methods import METHODS, method_of
 from nima_pretrain.pretext.model import PretextModel
 from nima_pretrain.pretext.ranking import DistortionMethod
-from nima_pretrain.training.callbacks import LogLearningRates, log_files
+from nima_pretrain.training.callbacks import FollowSchedule, LogLearningRates, log_files
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
 from nima_pretrain.training.devices import choose_strategy
-from nima_pretrain.training.feed import Feed, feed_views
+from nima_pretrain.training.feed import Feed, feed_training, feed_views
 from nima_pretrain.training.pretext_files import draw_views, save_pretext
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
@@ -110,10 +110,8 @@ def pretrain(
     save = partial(save_pretext, model, run, trained, split, scan, about)
     checkpoints = Checkpoints(run, start, save, about=about, config=config, resumed=checkpoint)
     best = checkpoints.best
-    feed = partial(feed_views, split, views=trained.views, config=config, strategy=strategy)
-    first = _batches_before(start, len(split.training), config)
-    training = feed(names=split.training, vary=True, first=first)
-    validation = feed(names=split.validation)
+    training = feed_training(split, trained, strategy, start)
+    validation = feed_views(split, split.validation, trained, strategy)
     with training, validation:
         if start.stage is Stage.HEADS:
             _warm_up(model, trained, strategy, training, checkpoints)
@@ -121,11 +119,10 @@ def pretrain(
         figures = ("loss", "val_loss", trained.progress.metric, f"val_{trained.progress.metric}")
         callbacks = [
             LogLearningRates(["learning_rate"]),
-            ShowProgress(training, config.epochs, trained.views.num_views, figures),
+            ShowProgress(training, config.epochs, figures),
             *log_files(run),
             best,
-            # After the log: this callback would add a second column of the rates to it.
-            keras.callbacks.LearningRateScheduler(lambda epoch, _: trained.learning_rate(epoch)),
+            FollowSchedule(trained.learning_rate, training.steps),
         ]
         resumable_fit(
             model,
@@ -145,7 +142,9 @@ def pretrain(
         best_epoch=best.epoch,
         epochs=config.epochs,
         metrics=best.logs,
-        test=_test(model, run, feed(names=split.test)) if split.test else None,
+        test=_test(model, run, feed_views(split, split.test, trained, strategy))
+        if split.test
+        else None,
         seconds=round(checkpoints.seconds, 1),
     )
     results.write(run)
@@ -207,14 +206,6 @@ def _compile(model: PretextModel, method: Method[Any], strategy: tf.distribute.S
     # Needed after freezing and unfreezing: a train function keeps the variables of its tracing.
     with strategy.scope():
         model.compile(method.optimizer())
-
-
-def _batches_before(start: Position, num_photos: int, config: PretextConfig) -> int:
-    """Returns the number of training batches before a position."""
-    if start.stage is Stage.HEADS:
-        return start.epoch * config.freeze_backbone_steps + start.step
-    per_epoch = -(-num_photos // config.photos_per_batch)
-    return config.freeze_backbone_steps + start.epoch * per_epoch + start.step
 
 
 def _introduce(

@@ -24,13 +24,11 @@ class ShowProgress(keras.callbacks.Callback):
         self,
         feed: Feed,
         epochs: int,
-        images_per_item: int,
         shown: Sequence[str],
     ) -> None:
         super().__init__()
         self._feed = feed
         self._epochs = epochs
-        self._images_per_item = images_per_item
         self._shown = shown
         rate = TextColumn("{task.fields[rate]:.0f} images/s, waiting {task.fields[waiting]:.0%}")
         self._progress = bar(rate)
@@ -42,7 +40,7 @@ class ShowProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch_started = time.perf_counter()
         self._waited_before = self._feed.waited_seconds
-        self._items_before = self._feed.items
+        self._images_before = self._feed.images
         if self._progress.tasks[self._task].total is None:
             steps = (self._epochs - epoch) * self._feed.steps
             self._progress.update(self._task, total=steps)
@@ -51,8 +49,7 @@ class ShowProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         seconds = time.perf_counter() - self._epoch_started
-        items = self._feed.items - self._items_before
-        self._rate = self._images_per_item * items / seconds
+        self._rate = (self._feed.images - self._images_before) / seconds
         self._waiting = (self._feed.waited_seconds - self._waited_before) / seconds
         self._progress.update(self._task, advance=1, rate=self._rate, waiting=self._waiting)
 
