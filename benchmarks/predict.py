@@ -1,4 +1,4 @@
-"""How fast `predict` is, from a folder to rows, and how much memory it takes.
+"""The speed and memory of `predict`, from a folder to rows.
 
 Makes 1,000 JPEGs from photographs, 900 of 1 megapixel and 100 of 12, and prints, from one run:
 
@@ -92,7 +92,7 @@ def seconds_of(*command: str, times: int = 5) -> float:
 
 
 def rate_of(work: Callable[[], object], number: int, times: int = 5) -> float:
-    """Returns how many a second, by the median time, after one time to warm up."""
+    """Returns the items per second by the median time, after one run to warm up."""
     work()
     taken = []
     for _ in range(times):

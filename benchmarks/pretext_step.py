@@ -1,4 +1,4 @@
-"""What one exact pretext step costs: memory, speed, waiting, beside a plain pass.
+"""The cost of one exact pretext step: memory, speed, waiting, beside a plain pass.
 
     python benchmarks/pretext_step.py                                # 8 photos, 224 px, width 1.0
     python benchmarks/pretext_step.py --size 128 --width 0.35

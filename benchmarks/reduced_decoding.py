@@ -1,4 +1,4 @@
-"""How far does a score move when a JPEG is decoded at a smaller scale?
+"""The change of a score when a JPEG is decoded at a smaller scale.
 
 Scores photos twice, decoded in full and as `predict` decodes them, and prints by how much the
 scores differ, on a scale of ten. Each photo is taken as it is, enlarged, and as a mosaic of
@@ -58,7 +58,7 @@ def off_by_one(pixels: np.ndarray, share: float, rng: np.random.Generator) -> np
 
 
 def row(name: str, moved: np.ndarray) -> str:
-    """Returns the first columns: what scores moved by."""
+    """Returns the first columns: the changes of the scores."""
     quantile = np.quantile(moved, 0.99)
     return f"{name:32}{len(moved):6}{moved.mean():18.4f}{quantile:7.4f}{moved.max():7.4f}"
 

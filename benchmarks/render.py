@@ -1,9 +1,9 @@
-"""How long the views of one photo take, on one core.
+"""The time to render the views of one photo, on one core.
 
     taskset -c 0 python benchmarks/render.py
 
 Prints seconds for each aspect and for all views, and the share of the time that imagecorruptions
-alone takes for its 30 technical ones: what cannot be made faster here.
+alone takes for its 30 technical views, which cannot be made faster here.
 """
 
 import time

@@ -16,7 +16,7 @@ from nima_pretrain.data.rating_files import load_ratings
 def main(
     ratings: Annotated[Path, typer.Argument(help="AVA.txt, TID2013's MOS, idealo's JSON, CSV.")],
     images: Annotated[Path, typer.Argument(help="Folder of the rated photographs.")],
-    run: Annotated[Path, typer.Argument(help="Where everything is written.")],
+    run: Annotated[Path, typer.Argument(help="The run directory, for all files.")],
     backbone: Annotated[str, typer.Option(help="imagenet, none or a backbone.h5.")] = "imagenet",
     epochs: Annotated[int, typer.Option(help="At most.")] = 20,
     input_size: Annotated[int, typer.Option(help="Side of the input, pixels.")] = 96,

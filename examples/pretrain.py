@@ -14,7 +14,7 @@ from nima_pretrain.config import PretrainConfig
 
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photographs without labels.")],
-    run: Annotated[Path, typer.Argument(help="Where everything is written.")],
+    run: Annotated[Path, typer.Argument(help="The run directory, for all files.")],
     base_weights: Annotated[str, typer.Option(help="imagenet, none or a path.")] = "imagenet",
     epochs: Annotated[int, typer.Option()] = 3,
     input_size: Annotated[int, typer.Option(help="Side of the input, pixels.")] = 96,

@@ -15,7 +15,7 @@ from nima_pretrain.data.finding import find_photos
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photographs.")],
     weights: Annotated[str | None, typer.Option(help="A nima.h5, or published weights.")] = None,
-    best: Annotated[int, typer.Option(help="How many to print.")] = 10,
+    best: Annotated[int, typer.Option(help="Number of photographs to print.")] = 10,
 ) -> None:
     """Prints mean score, spread and path of the best photographs, and what could not be read."""
     scorer = nima_pretrain.load_scorer(weights)

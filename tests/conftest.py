@@ -1,4 +1,4 @@
-"""What tests share: real photographs from installed packages, and the folder of outside data."""
+"""Shared fixtures: real photographs from installed packages, and the folder of outside data."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The program in processes of its own: run to its end, or watched until it is time to stop it."""
+"""The program in processes of its own: run to the end, or watched until it is to be stopped."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from nima_pretrain.training.checkpoint import Position
 
 
 def program(*arguments: object) -> list[str]:
-    """Returns what starts nima-pretrain in the environment of the tests."""
+    """Returns a command of nima-pretrain in the environment of the tests."""
     return [str(Path(sys.executable).with_name("nima-pretrain")), *map(str, arguments)]
 
 
@@ -24,7 +24,7 @@ def finish(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[
 
 
 def position_of(run: Path) -> Position | None:
-    """How far a run has come, as far as it has saved that; read alone, to be quicker than it."""
+    """Returns the saved position of a run, read without the weights, to be faster than the run."""
     try:
         with np.load(run / "checkpoint.npz") as content:
             return Position(**json.loads(str(content["head"]))["position"])
@@ -33,7 +33,7 @@ def position_of(run: Path) -> Position | None:
 
 
 def wait_until(process: subprocess.Popen[Any], reached: Callable[[], bool]) -> None:
-    """Waits for what a process is to do, and fails if it ends before."""
+    """Waits until a process has reached something, and fails if it ends before."""
     while not reached():
         assert process.poll() is None, f"ended with {process.returncode} before it was stopped"
         time.sleep(0.005)

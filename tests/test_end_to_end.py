@@ -1,4 +1,4 @@
-"""The whole road at toy size, by the commands that users type; the README's own among them."""
+"""The full pipeline at toy size, by the commands that users type, including the README's."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def nima_pretrain(folder, arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What the README's commands find: photos, rated photos, ratings."""
+    """The inputs of the README's commands: photos, rated photos, ratings."""
     folder = tmp_path_factory.mktemp("user")
     rng = np.random.default_rng(0)
     for name in ("my_photos", "rated_photos"):
@@ -122,7 +122,7 @@ def test_train_walks_the_whole_road(folder):
     assert again.returncode == 2
     assert "pass --overwrite" in again.stderr
 
-    # What is finished stays, what is gone is done again.
+    # A finished stage is kept, a missing one is run again.
     before = (run / "pretrain" / "pretext.h5").stat().st_mtime_ns
     shutil.rmtree(run / "finetune")
     resumed = nima_pretrain(folder, [*arguments, "--resume"])

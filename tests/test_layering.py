@@ -122,7 +122,7 @@ def test_no_two_modules_import_each_other():
             if name == dotted(other) and other != module
         }
         for module in MODULES
-        # The package's face, and that of networks, look names up on use.
+        # `nima_pretrain` and `networks` look names up on first use.
         if module.name != "__init__.py"
     }
     finished: set[Path] = set()

@@ -1,6 +1,6 @@
 """Progress bars on a console chosen once per program.
 
-The console is a context variable, so long computations can report progress without passing it
+The console is a setting of the process, so long computations can report progress without passing it
 through. The command line shows bars on stderr; library calls show none unless `show_on` is called.
 """
 

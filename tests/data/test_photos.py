@@ -23,7 +23,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def save(image: Image.Image, path: Path, **options: Any) -> Path:
-    """Saves in the format that the name says, HEIC through its plugin."""
+    """Saves in the format of the extension, HEIC through its plugin."""
     pillow_heif.register_heif_opener()
     if path.suffix in (".jpg", ".jpeg", ".mpo", ".avif", ".heic", ".heif"):
         options["quality"] = 95

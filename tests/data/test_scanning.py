@@ -1,4 +1,4 @@
-"""Scanning: which files can be read, why the others cannot, and what names their content."""
+"""Scanning: readable files, the reasons of unreadable ones, and digests of the content."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Who is trained on, who is not."""
+"""The split of photos into training, validation and test."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Distillation: what the student is pulled towards, and that it is a NIMA model like any other."""
+"""Distillation: the terms of the loss, and a student that is an ordinary NIMA model."""
 
 import json
 import random

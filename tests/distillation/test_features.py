@@ -1,4 +1,4 @@
-"""Features on disk: computed once, whatever the photos are called, and never half."""
+"""Features on disk: computed once, under any name of a photo, and never half written."""
 
 import numpy as np
 import pytest

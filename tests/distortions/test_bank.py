@@ -1,4 +1,4 @@
-"""Counts and order of the banks, and what rendering promises."""
+"""Counts and order of the banks, and the guarantees of rendering."""
 
 import pickle
 

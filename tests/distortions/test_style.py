@@ -14,7 +14,7 @@ STRIP = np.array(
     [[[0, 0, 0], [255, 255, 255], [200, 100, 50], [30, 60, 120], [12, 200, 40]]], np.uint8
 )
 
-# What darktable 4.2.1 gives for the five colours above.
+# Outputs of darktable 4.2.1 for the five colours above.
 SPOTS = {
     ("contrast", -0.6): [(71, 71, 71), (171, 171, 171), (192, 93, 44), (71, 94, 158), (0, 165, 0)],
     ("brightness", 0.6): [

@@ -1,4 +1,4 @@
-"""Typed results: what a file has to hold, and what is left out of it."""
+"""Typed results: required fields, and those that are left out of a file."""
 
 import json
 

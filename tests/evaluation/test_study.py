@@ -36,7 +36,7 @@ def random_outputs(bank=PAPER, photos=4):
 
 
 def perfect_outputs(bank=PAPER, photos=3):
-    """What a model says that knows everything."""
+    """Outputs of a model that is always right."""
     scores = np.ones((photos, bank.num_views))
     logits = {a: np.zeros((photos, bank.num_views, len(bank.of_aspect(a)))) for a in Aspect}
     levels = np.zeros((photos, bank.num_views, len(bank)))

@@ -1,4 +1,4 @@
-"""Layers: what they compute, and that they can be written down."""
+"""Layers: their outputs and their configs."""
 
 import keras
 import numpy as np

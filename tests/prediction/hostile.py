@@ -1,4 +1,4 @@
-"""Files as people have them, and as they should not be: what a scorer has to survive."""
+"""Files as people have them, broken ones included: the input that a scorer has to survive."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Explanations: what a regression head sees, in words, and where it may not speak."""
+"""Explanations: the levels of a regression head in words, and levels that are not reported."""
 
 import numpy as np
 import pytest

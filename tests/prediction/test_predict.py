@@ -1,4 +1,4 @@
-"""predict: nothing lost, nothing doubled, whatever lies in the folder and whoever stops it."""
+"""predict: no row is lost or doubled, with any content of the folder and after any stop."""
 
 import io
 import json
@@ -121,7 +121,7 @@ def test_every_file_of_a_hostile_folder_is_accounted_for(tmp_path, photo, weight
 
 
 def hear_interrupts():
-    """What is started in the background of a script ignores Ctrl-C, and so would its children."""
+    """Restores Ctrl-C: background processes of a script ignore it, and so would their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""Loss layers: what they add and report, and that they can be written down."""
+"""Loss layers: their losses, metrics and configs."""
 
 import numpy as np
 import pytest

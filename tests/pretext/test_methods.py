@@ -68,7 +68,7 @@ def steps_done(run):
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def whole(request, photos, tmp_path_factory):  # noqa: F811
-    """A run that was never stopped, and what it returned."""
+    """A run that was never stopped, and its results."""
     run = tmp_path_factory.mktemp(request.param)
     return run, pretrain(photos, run, config=CONFIGS[request.param][0], base_weights="none")
 

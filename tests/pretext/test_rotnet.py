@@ -1,4 +1,4 @@
-"""RotNet: nothing but the picture itself says by how much it was turned, and that is learned."""
+"""RotNet: only the content of a view reveals its rotation, and the network learns it."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The grid: what belongs to it, what runs, what is taken as it is, and what it shows."""
+"""The grid: its cells, runs that are kept or trained, and its results."""
 
 import json
 from pathlib import Path

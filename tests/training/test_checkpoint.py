@@ -1,4 +1,4 @@
-"""Runs that are stopped: by a kill, by a full disk, by photos that go; and what resumes them."""
+"""Runs that are stopped by a kill, a full disk or missing photos, and resumed."""
 
 import json
 import os

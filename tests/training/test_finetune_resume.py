@@ -1,4 +1,4 @@
-"""Fine-tunings that are killed, and what resumes them."""
+"""Fine-tunings that are killed and resumed."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Pretext training: it learns, keeps the best epoch, and says what it did."""
+"""Pretext training: it learns, keeps the best epoch, and writes its results."""
 
 import json
 
@@ -34,7 +34,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(photos, tmp_path_factory):
-    """A run, and what it returned."""
+    """A run, and its results."""
     run = tmp_path_factory.mktemp("run")
     return run, pretrain(photos, run, config=SMALL, base_weights="none")
 

@@ -1,4 +1,4 @@
-"""Weights of every kind, and what their models say of some photos; a program for test_exchange.py.
+"""Weights of every kind, and outputs of their models; a program for test_exchange.py.
 
 python -m tests.weights.exchange write FOLDER   makes models, saves them, and what they say
 python -m tests.weights.exchange read FOLDER    loads them, and prints how far it is from that
@@ -29,7 +29,7 @@ _VIEWS = _RNG.integers(0, 256, (1, _BANK.num_views, _SIZE, _SIZE, 3), np.uint8)
 
 
 def write(folder: Path) -> None:
-    """Saves models of all kinds, with random weights, and what they say."""
+    """Saves models of all kinds, with random weights, and their outputs."""
     folder.mkdir()
     keras.utils.set_random_seed(0)
     backbone = build_backbone(input_size=_SIZE, width=_NETWORK.width)
@@ -44,7 +44,7 @@ def write(folder: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, float]:
-    """Returns by how much these models say something else here, at most."""
+    """Returns the largest difference of each output of these models here."""
     said = _said(folder, lambda name: load_model(folder / f"{name}.h5"))
     with np.load(folder / "said.npz") as expected:
         return {name: float(np.abs(said[name] - expected[name]).max()) for name in expected.files}

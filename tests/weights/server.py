@@ -13,13 +13,15 @@ FAULTS = ("404", "500", "truncates", "stalls", "wrong", "longer", "no length", "
 
 
 class Server:
-    """What it serves, how it fails, and what it was asked.
+    """A served folder, the fault of the server, and the requests so far.
 
     Attributes:
-        folder: what it serves.
+        folder: the folder.
         fault: one of FAULTS for weights files, or "".
-        times: for how many requests the fault lasts.
-        asked: the requests by path; ranges: the Range headers in their order.
+        times: number of requests that the fault lasts.
+        asked: numbers of requests by path.
+        ranges: the Range headers in their order.
+        address: URL of the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +33,7 @@ class Server:
         self.address = ""
 
     def fault_now(self, path: str) -> str:
-        """The fault of this request."""
+        """Returns the fault of this request, or ""."""
         if not path.endswith(".h5") or self.asked[path] > self.times:
             return ""
         return self.fault

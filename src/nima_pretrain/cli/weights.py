@@ -98,7 +98,7 @@ def publish(
 
     for entry in publish_run(run, to):
         print(to / f"{entry.name}.h5")
-    print(f"The cards beside them want a line on where the training data come from: {to}/*.md")
+    print(f"Add the source of the training data to the cards beside them: {to}/*.md")
 
 
 def _yes(answer: bool) -> str:

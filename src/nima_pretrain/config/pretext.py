@@ -73,7 +73,7 @@ class PretrainConfig(PretextConfig):
     bank: Literal["paper", "repaired"] = "paper"
     tasks: Tasks = "ranking+regression"
     series_per_photo: int | None = Field(
-        None, ge=1, description="random series a photo and step; None: all of them"
+        None, ge=1, description="random series per photo and step; None: all"
     )
     smallest_window: float = Field(
         1.0,
@@ -82,7 +82,7 @@ class PretrainConfig(PretextConfig):
         description="sides of the random window of a photo that is distorted, as a fraction; "
         "1: the whole photo, as for validation",
     )
-    mirror: bool = Field(False, description="whether half of the photos are mirrored before")
+    mirror: bool = Field(False, description="whether half of the photos are mirrored first")
     margin: float = Field(0.2, ge=0, description="m of the ranking losses")
     temperature: float = Field(50.0, gt=0, description="T of the task balance")
     balance: Literal["exponential", "linear"] = Field(

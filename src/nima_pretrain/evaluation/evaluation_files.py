@@ -50,7 +50,7 @@ def write_evaluation(
         Figure(png, "Predicted against true means; the line is where both agree."),
     ]
     if results.categories:
-        caption = "Metrics by what photos show, where there are at least three of it."
+        caption = "Metrics by category, for categories of at least three photos."
         parts.append(Table(categories_table(results), caption))
     write_section(folder, f"evaluation-{name}", f"Evaluation on {name}", text, parts)
     return target

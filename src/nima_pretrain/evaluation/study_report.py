@@ -65,11 +65,11 @@ def write_study(outputs: ViewOutputs, weights: Path, score: str) -> StudyResults
     if outputs.logits is not None:
         accuracy = tables.classification_accuracy(outputs)
         write.table("classification", accuracy)
-        write.section(Table(accuracy, "How often the distortion is named rightly."))
+        write.section(Table(accuracy, "Accuracy of classifying the distortion."))
         confusions = {aspect: tables.confusion(outputs, aspect) for aspect in Aspect}
         for aspect, table in confusions.items():
             write.table(f"confusion_{aspect.value}", table.reset_index())
-        write.figure("confusion", figures.draw_confusion(confusions), "What is taken for what.")
+        write.figure("confusion", figures.draw_confusion(confusions), "Confusion matrices.")
         results["accuracy"] = dict(zip(accuracy["aspect"], accuracy["accuracy"], strict=True))
     if outputs.levels is not None:
         levels, agreement = tables.predicted_levels(outputs), tables.level_agreement(outputs)
@@ -79,9 +79,9 @@ def write_study(outputs: ViewOutputs, weights: Path, score: str) -> StudyResults
             "levels",
             figures.draw_levels(levels),
             "Each distortion's own output by its true level: median, and 5 to 95 % of the photos; "
-            "dotted: what it was trained to say.",
+            "dotted: the targets of the training.",
         )
-        write.section(Table(agreement, "How each output follows its level."))
+        write.section(Table(agreement, "Agreement of each output with its level."))
         write.figure(
             "brightness",
             figures.draw_brightness(outputs),
@@ -99,7 +99,7 @@ def write_study(outputs: ViewOutputs, weights: Path, score: str) -> StudyResults
         "It should fall to both sides of 0.",
     )
     write.section(
-        Table(ends, f"Both ends of every distortion: how often it raises the {score} of a photo.")
+        Table(ends, f"Both ends of every distortion, and how often they raise the {score}.")
     )
     results["outscores"] = float(ends["outscores"].mean())
     text = f"{len(outputs)} photos that it was not trained on, in {outputs.bank.num_views} views "

@@ -84,8 +84,8 @@ def write_categories(
         pages.table(
             "categories",
             table,
-            f"By what the photos show, where there are at least three of it; gain: minus "
-            f"{baseline}. 95 % bootstrap intervals, nothing tested.",
+            f"By category, for categories of at least three photos; gain: difference to "
+            f"{baseline}. 95 % bootstrap intervals, no tests.",
             _category_text,
         )
 
@@ -152,8 +152,8 @@ def _write_probes(
     pages.table(
         "probes",
         pd.concat(rows, ignore_index=True),
-        "Fine-tuning minus the ridge probe on the frozen features of the same start; each test by "
-        "itself.",
+        "Fine-tuning minus the ridge probe on the frozen features of the same start; tests are "
+        "not corrected for their number.",
     )
 
 

@@ -71,10 +71,10 @@ def download(
                 f"{address} is not the file that was published: its sha256 differs. Tell whoever "
                 "publishes it, or take it from another place with --from."
             )
-        problem = "what was there from an earlier attempt belongs to another file"
+        problem = "the part from an earlier attempt belongs to another file"
     raise InputError(
-        f"{address} could not be downloaded in {_ATTEMPTS} attempts: {problem}. What has come is "
-        "kept; try again later, or take it from another place with --from."
+        f"{address} could not be downloaded in {_ATTEMPTS} attempts: {problem}. The part "
+        "received is kept; try again later, or take it from another place with --from."
     )
 
 
@@ -126,6 +126,6 @@ def _check_status(response: requests.Response, address: str) -> None:
         raise _PassingError("the server has no such part of the file")
     if status not in (requests.codes.ok, requests.codes.partial):
         raise InputError(
-            f"{address} cannot be had: the server answers {status} {response.reason}. Check the "
+            f"Cannot download {address}: the server answers {status} {response.reason}. Check the "
             "address, or name another place with --from."
         )

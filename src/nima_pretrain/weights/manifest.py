@@ -128,7 +128,7 @@ def _fetched(address: str) -> str:
         return response.content.decode("utf-8-sig")
     except (requests.RequestException, UnicodeDecodeError) as error:
         raise InputError(
-            f"The list of weights {address} cannot be had: {error}. Check the address and the "
+            f"Cannot download the list of weights {address}: {error}. Check the address and the "
             f"network, or name another place with --from or {SOURCE_VARIABLE}."
         ) from None
 
