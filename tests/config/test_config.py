@@ -37,7 +37,12 @@ def test_config_files_in_models_hold_the_defaults(name, kind):
 
 
 @pytest.mark.parametrize(
-    "name", ["MobileNetV2/config_finetune_few_ratings", "MobileNet/config_finetune_idealo"]
+    "name",
+    [
+        "MobileNetV2/config_finetune_few_ratings",
+        "MobileNetV2/config_finetune_ordered",
+        "MobileNet/config_finetune_idealo",
+    ],
 )
 def test_other_recipes_in_models_name_every_setting(name):
     file = ROOT / "models" / f"{name}.json"

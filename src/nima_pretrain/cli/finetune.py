@@ -34,6 +34,14 @@ def finetune(
     ratings: RatingsFile,
     images: ImagesFolder,
     run: Run,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Good photographs without ratings: then the model also learns that distorted "
+            "copies of a photo are worse.",
+        ),
+    ] = None,
     validation_ratings: ValidationRatings = None,
     backbone: BackboneWeights = "imagenet",
     training_list: TrainingList = None,
@@ -48,7 +56,10 @@ def finetune(
     overwrite: Overwrite = False,
     resume: Resume = False,
 ) -> None:
-    """Train a NIMA model on human ratings: first the head, then the full network."""
+    """Train a NIMA model on human ratings: first the head, then the full network.
+
+    With --photos, a third stage teaches it to score distorted copies of photos lower.
+    """
     overrides = [*(set_ or ()), *([f"share={share}"] if share is not None else [])]
     resolved = config_of(
         FinetuneConfig, run, resume=resume, overwrite=overwrite, file=config, overrides=overrides
@@ -67,5 +78,9 @@ def print_finetuning(results: "FinetuneResults", run: Path) -> None:
     columns = ["epochs", "of these head alone", "best epoch", "validation EMD"]
     counts = [str(n) for n in (results.epochs, results.head_epochs, results.best_epoch)]
     print_table("Fine-tuning", columns, [[*counts, number(results.metrics["val_loss"])]])
+    if results.ordered:
+        columns = ["pairs in order, training", "validation EMD"]
+        row = [number(results.ordered[name]) for name in ("ordered_pairs", "val_loss")]
+        print_table("Ordering stage", columns, [row])
     for name in ("results.json", "log.csv", "nima.h5"):
         print(run / name)

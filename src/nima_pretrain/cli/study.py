@@ -38,7 +38,7 @@ def study(
 
 
 def print_study(results: "StudyResults") -> None:
-    """Prints the shares of pairs in the right order."""
+    """Prints the shares of pairs in the right order, and the stability of the score."""
     from nima_pretrain.report import number
 
     kinds = ("all", "reference", "inner")
@@ -48,3 +48,7 @@ def print_study(results: "StudyResults") -> None:
     ]
     title = f"Pairs in order by {results.weights.name}, {results.photos} photos"
     print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
+    moves = [[name, number(mean)] for name, mean in results.moves.items()]
+    print_table("Mean change of the score where nobody sees one", ["change", "points"], moves)
+    blanks = [[name, number(percentile)] for name, percentile in results.blanks.items()]
+    print_table("Pictures without content", ["picture", "percentile"], blanks)

@@ -8,6 +8,7 @@ from nima_pretrain.config.base import BackboneName, Config, HeadName, NetworkCon
 from nima_pretrain.config.distill import DistillConfig, TeacherConfig, TeachingConfig
 from nima_pretrain.config.finetune import FinetuneConfig
 from nima_pretrain.config.loading import AnyConfig, load_config, load_stage, method_named_in
+from nima_pretrain.config.order import OrderConfig
 from nima_pretrain.config.pretext import METHOD_CONFIGS, PretextConfig, PretrainConfig
 from nima_pretrain.config.whole import RatingsConfig, ReproduceConfig, StartConfig, TrainConfig
 
@@ -20,6 +21,7 @@ __all__ = [
     "FinetuneConfig",
     "HeadName",
     "NetworkConfig",
+    "OrderConfig",
     "PretextConfig",
     "PretrainConfig",
     "RatingsConfig",

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nima_pretrain.config.base import HeadName, NetworkConfig
+from nima_pretrain.config.order import OrderConfig
 
 
 class FinetuneConfig(NetworkConfig):
@@ -14,6 +15,10 @@ class FinetuneConfig(NetworkConfig):
     dropout: float = Field(0.75, ge=0, lt=1, description="before the last layer")
     head_start: Literal["random", "mean"] = Field(
         "mean", description="the head begins by predicting the mean of the training ratings"
+    )
+    batch_norm: Literal["train", "fixed"] = Field(
+        "train",
+        description="statistics of the batch, or always those of the start; only these are fixed",
     )
     batch_size: int = Field(96, ge=1)
     epochs: int = Field(200, ge=1, description="maximum; early stopping may end sooner")
@@ -56,6 +61,9 @@ class FinetuneConfig(NetworkConfig):
         gt=0,
         le=1,
         description="fraction of the training ratings; smaller shares are subsets of larger ones",
+    )
+    order: OrderConfig = Field(
+        OrderConfig(), description="the ordering stage, where photos without ratings are given"
     )
     seed: int = Field(0, ge=0, lt=2**31)
     checkpoint_seconds: float = Field(

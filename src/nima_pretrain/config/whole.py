@@ -64,12 +64,17 @@ class StartConfig(Config):
     weights: str | None = Field(None, description="imagenet, none or the path of a .h5 file")
     distill: TeachingConfig | None = Field(None, description="distil instead of fine-tuning")
     unlabelled: Path | None = Field(None, description="photos without ratings for distillation")
+    order_photos: Path | None = Field(
+        None, description="photos without ratings for the ordering stage of fine-tuning"
+    )
     shares: tuple[Share, ...] | None = Field(None, description="None: those of the grid")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "StartConfig":
         if [self.tasks, self.method, self.weights].count(None) != 2:
             raise ValueError("a start needs one of tasks, method and weights")
+        if self.distill and self.order_photos:
+            raise ValueError("distillation has no ordering stage: give distill or order_photos")
         if self.method not in (None, *_OTHER_METHODS):
             known = ", ".join(_OTHER_METHODS)
             raise ValueError(f"expected a method of {known}, received {self.method!r}")

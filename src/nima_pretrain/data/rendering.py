@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from nima_pretrain.distortions.augmentations import NO_AUGMENTATION, Augmentatio
 from nima_pretrain.distortions.geometry import Fit
 from nima_pretrain.distortions.technical import use_one_thread
 from nima_pretrain.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # Follows the seed of a photo for its augmentation, where views have their index.
 _OF_AUGMENTATION = 2**31
@@ -63,14 +66,22 @@ def render_job(job: Job) -> np.ndarray:
 def rendered(
     jobs: Iterable[Job], num_workers: int | None, ahead: int
 ) -> Generator[np.ndarray, None, None]:
-    """Yields the views of every job, in order.
+    """Yields the views of every job, in order; see `in_processes`."""
+    return in_processes(render_job, jobs, num_workers, ahead)
+
+
+def in_processes(
+    function: Callable[[Item], Result], items: Iterable[Item], num_workers: int | None, ahead: int
+) -> Generator[Result, None, None]:
+    """Yields function(item) in the order of the items, computed ahead by worker processes.
 
     Close the iterator, e.g. by `contextlib.closing`, to end the workers.
 
     Args:
-        jobs: may be infinite.
+        function: picklable, from a module that does not import TensorFlow.
+        items: may be infinite.
         num_workers: number of processes; None for half the cores, 0 for none.
-        ahead: number of jobs that are rendered ahead, besides one per process.
+        ahead: number of items that are computed ahead, besides one per process.
 
     Raises:
         InputError: a process was killed.
@@ -79,7 +90,7 @@ def rendered(
         num_workers = max(1, (os.cpu_count() or 1) // 2)
     executor = _pool(num_workers) if num_workers else _Inline()
     try:
-        yield from ordered_map(executor, render_job, jobs, ahead + num_workers)
+        yield from ordered_map(executor, function, items, ahead + num_workers)
     except BrokenProcessPool:
         raise InputError(
             "A process that renders views was killed, perhaps for want of memory. "

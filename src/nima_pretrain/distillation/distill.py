@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nima_pretrain.config import DistillConfig
-from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings, ScoreScale
-from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.distillation.features import FeatureCache
 from nima_pretrain.distillation.objective import DistillationObjective, Lessons
 from nima_pretrain.distillation.teachers import teach_head
@@ -25,7 +23,7 @@ from nima_pretrain.files import read_json, replacing, write_json
 from nima_pretrain.progress import counting
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.objective import LabelObjective, Objective
-from nima_pretrain.training.ratings_split import RatingsSplit
+from nima_pretrain.training.ratings_split import RatingsSplit, photos_without_ratings
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.run_directory import config_of_run
 
@@ -101,7 +99,7 @@ def _objective(
 ) -> Objective:
     if config.of_labels_alone:
         return LabelObjective(split)
-    digests = _digests_without_ratings(unlabelled, split) if unlabelled else {}
+    digests = photos_without_ratings(unlabelled, split) if unlabelled else {}
     of_training = [split.scan.digests[path] for path in split.training.paths]
     learned = [*of_training, *digests.values()]
     lessons, about = _lessons_of(run, learned, lambda: _teach(split, digests, cache, config))
@@ -166,19 +164,3 @@ def _teach(
         about["epochs"],
     )
     return lessons, about
-
-
-def _digests_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]:
-    """Returns the readable photos of a folder that are not rated, with their sha256."""
-    scan = scan_photos(list(find_photos(folder)))
-    rated = set(split.scan.digests.values())
-    found = {path: digest for path, digest in scan.digests.items() if digest not in rated}
-    logger.info(
-        "photos without ratings: %d, %d unreadable, %d rated",
-        len(found),
-        len(scan.unreadable),
-        len(scan.digests) - len(found),
-    )
-    if not found:
-        raise InputError(f"Expected photos without ratings in {folder}, found none.")
-    return found

@@ -5,6 +5,7 @@ decoding, not in TensorFlow's graph. So they depend only on the seed, the epoch 
 resumed training continues with identical pixels, and crops are cut from the full-size photo.
 """
 
+import io
 import math
 from dataclasses import dataclass
 
@@ -23,11 +24,11 @@ _TRIALS = 10
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes that make another good photo of a photo; by default none.
+    """Random changes after which a good photo is still a good one; by default none.
 
     Attributes:
         smallest_window: the sides of a random window are at least this fraction of the photo's,
-            each drawn by itself; 1 for the whole photo.
+            drawn independently; 1 for the whole photo.
         mirror: whether half of the photos are mirrored.
     """
 
@@ -47,6 +48,25 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation()
+_NEARLY_WHOLE = Augmentation(smallest_window=0.95, mirror=True)
+_COMPRESSED = 0.3
+_QUALITIES = (85, 99)
+
+
+def nearly_identical(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns a copy that people take for the same photo: cropped a little, mirrored, compressed.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        rng: random generator of the changes.
+    """
+    copy = _NEARLY_WHOLE(photo, rng)
+    if rng.random() < _COMPRESSED:
+        file = io.BytesIO()
+        quality = int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
+        Image.fromarray(copy).save(file, "JPEG", quality=quality)
+        copy = np.asarray(Image.open(file))
+    return copy
 
 
 def augmented_pair(

@@ -1,7 +1,7 @@
 """The study of a model: its outputs on distorted views of held-out photos."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -10,13 +10,20 @@ import numpy as np
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.data.split import read_photo_list
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.stability import Stability, blank_percentiles, invisible_changes
 from nima_pretrain.evaluation.study_report import StudyResults, write_study
-from nima_pretrain.evaluation.view_outputs import outputs_of_pretext, outputs_of_scorer
+from nima_pretrain.evaluation.view_outputs import (
+    nima_score,
+    outputs_of_pretext,
+    outputs_of_scorer,
+    pretext_score,
+)
 from nima_pretrain.progress import counting
 from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard
 from nima_pretrain.weights.store import load_model, read_side_car
@@ -87,11 +94,24 @@ def _study(
         views = _views(photos, names, views_bank, side_car.network, num_workers, show)
         if isinstance(side_car, NimaCard):
             outputs = outputs_of_scorer(model, side_car.score_scale, views_bank, views)
-            score = "mean score"
+            name, score = "mean score", nima_score(model, side_car.score_scale)
         else:
             outputs = outputs_of_pretext(model, views_bank, views)
-            score = "ranking score"
-    return write_study(outputs, weights, score)
+            name, score = "ranking score", pretext_score(model)
+    root = photos if photos.is_dir() else photos.parent
+    network = side_car.network
+    with counting("measuring stability", len(names)) as show:
+        unseen = _loaded([root / name for name in names], show)
+        moves = invisible_changes(score, unseen, network.input_size, network.fit)
+    original = outputs.scores[:, views_bank.view_names.index("original")]
+    blanks = blank_percentiles(score, original, network.input_size, network.fit)
+    return write_study(outputs, weights, name, Stability(moves, blanks))
+
+
+def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarray]:
+    for done, path in enumerate(paths, start=1):
+        yield load_photo(path)
+        show(done)
 
 
 def _held_out(photo_list: Path, folder: Path, part: Part) -> list[str]:

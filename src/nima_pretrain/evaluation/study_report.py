@@ -10,6 +10,7 @@ from nima_pretrain.evaluation import study_figures as figures
 from nima_pretrain.evaluation import study_tables as tables
 from nima_pretrain.evaluation.figures import save_figure
 from nima_pretrain.evaluation.results import Results
+from nima_pretrain.evaluation.stability import Stability
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.files import replacing
 from nima_pretrain.report import Figure, Table, write_section
@@ -26,6 +27,8 @@ class StudyResults(Results):
         level_lcc: Pearson correlation of predicted and true levels, by distortion (regression).
         outscores: share of photos that score above the original at a distortion's strongest
             levels, averaged over the distortions.
+        moves: mean change of the score under changes that nobody sees, by change.
+        blanks: percentiles of pictures without content among the photos, by picture.
         folder: folder of tables and figures.
         report: the HTML page.
     """
@@ -36,17 +39,22 @@ class StudyResults(Results):
     accuracy: dict[str, float] | None = None
     level_lcc: dict[str, float] | None = None
     outscores: float
+    moves: dict[str, float]
+    blanks: dict[str, float]
     folder: Path
     report: Path
 
 
-def write_study(outputs: ViewOutputs, weights: Path, score: str) -> StudyResults:
+def write_study(
+    outputs: ViewOutputs, weights: Path, score: str, stability: Stability
+) -> StudyResults:
     """Writes all tables and figures of a study, and returns the main results.
 
     Args:
         outputs: outputs of a model.
         weights: its weights file; `study/<name>/` and `report.html` are written beside it.
         score: name of its score in captions.
+        stability: tables of its stability.
     """
     folder, name = weights.parent, weights.stem
     target = folder / "study" / name
@@ -102,6 +110,13 @@ def write_study(outputs: ViewOutputs, weights: Path, score: str) -> StudyResults
         Table(ends, f"Both ends of every distortion, and how often they raise the {score}.")
     )
     results["outscores"] = float(ends["outscores"].mean())
+    moves, blanks = stability
+    write.table("moves", moves)
+    write.section(Table(moves, f"Change of the {score} under changes that nobody sees."))
+    write.table("blanks", blanks)
+    write.section(Table(blanks, "Pictures without content: their percentile among the photos."))
+    results["moves"] = dict(zip(moves["change"], moves["mean"], strict=True))
+    results["blanks"] = dict(zip(blanks["picture"], blanks["percentile"], strict=True))
     text = f"{len(outputs)} photos that it was not trained on, in {outputs.bank.num_views} views "
     text += f"each ({outputs.bank.name} bank)."
     title = f"Scores of distorted photos by {weights.name}"

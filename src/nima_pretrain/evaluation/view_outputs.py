@@ -1,6 +1,6 @@
 """Outputs of a model for all views of all photos."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -35,6 +35,32 @@ class ViewOutputs:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+def pretext_score(model: PretextModel) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the ranking score as a function of images (N, S, S, 3) uint8 -> (N,)."""
+    num_views = model.input_shape[1]
+
+    def score(images: np.ndarray) -> np.ndarray:
+        features = model.backbone.predict(images, batch_size=_IMAGES_AT_ONCE, verbose=0)
+        # The heads take the features of all views of a photo.
+        rows = -(-len(features) // num_views)
+        filled = np.zeros((rows * num_views, features.shape[1]), np.float32)
+        filled[: len(features)] = features
+        predicted = model.predict_from_features(filled.reshape(rows, num_views, -1))
+        return predicted["ranking"].ravel()[: len(features)]
+
+    return score
+
+
+def nima_score(model: keras.Model, scale: ScoreScale) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the mean score as a function of images (N, S, S, 3) uint8 -> (N,)."""
+
+    def score(images: np.ndarray) -> np.ndarray:
+        distributions = model.predict(images, batch_size=_IMAGES_AT_ONCE, verbose=0)
+        return mean_score(distributions, scale.scores)
+
+    return score
 
 
 def outputs_of_pretext(
@@ -80,13 +106,11 @@ def outputs_of_scorer(
         bank: the bank that rendered the views.
         photos: see `outputs_of_pretext`.
     """
-
-    pairs = ranked_pairs(bank)
+    pairs, score = ranked_pairs(bank), nima_score(model, scale)
 
     def of_photo() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for views in photos:
-            distributions = model.predict(views, batch_size=_IMAGES_AT_ONCE, verbose=0)
-            yield pair_differences(views, pairs), mean_score(distributions, scale.scores)
+            yield pair_differences(views, pairs), score(views)
 
     differences, scores = zip(*of_photo(), strict=True)
     return ViewOutputs(bank, np.stack(differences), np.stack(scores))

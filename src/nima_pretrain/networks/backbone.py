@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.networks.layers import InInference
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
@@ -134,6 +135,19 @@ def application(name: str, width: float = 1.0) -> Callable[..., keras.Model]:
     if not _NETWORKS[name].has_width:
         return build
     return lambda **options: build(alpha=width, **options)
+
+
+def with_fixed_statistics(model: keras.Model, backbone: keras.Model) -> keras.Model:
+    """Returns a model of the same layers that always uses, and never moves, its moving statistics.
+
+    Scale and offset are trained, in contrast to `freeze_batch_norm`, and dropout is as it was.
+
+    Args:
+        model: a functional model that begins with the backbone.
+        backbone: from `build_backbone`.
+    """
+    rest = keras.Model(backbone.output, model.output)
+    return keras.Model(model.input, rest(InInference(backbone)(model.input)), name=model.name)
 
 
 def freeze_batch_norm(backbone: keras.Model) -> None:

@@ -89,3 +89,14 @@ def _counter(layer: keras.layers.Layer, name: str) -> Any:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
+
+
+class InInference(keras.layers.Layer):
+    """A model in inference mode, whatever the mode of the call: no dropout, fixed statistics."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name="in_inference")
+        self.model = model
+
+    def call(self, photos: tf.Tensor) -> tf.Tensor:
+        return self.model(photos, training=False)

@@ -49,6 +49,11 @@ def attach_head(
     return keras.layers.Dense(num_bins, "softmax", dtype="float32", name="head")(x)
 
 
+def head_of(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the layers of the head of a model from `build_nima`."""
+    return [layer for layer in model.layers if layer.name.startswith("head")]
+
+
 def start_from_mean(model: keras.Model, distribution: np.ndarray) -> None:
     """Initializes the head so that the model predicts one distribution for all photos.
 

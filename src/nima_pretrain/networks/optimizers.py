@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from nima_pretrain.config import FinetuneConfig
+from nima_pretrain.config import FinetuneConfig, OrderConfig
 
 _OF_KERAS_3 = hasattr(keras.optimizers, "MultiOptimizer")
 
@@ -103,19 +103,26 @@ def backbone_and_head_optimizer(
     head_rate = config.free_head_learning_rate or config.head_learning_rate
     of_backbone = adam(_decaying(config.backbone_learning_rate, config), config.weight_decay)
     of_head = adam(_decaying(head_rate, config), config.weight_decay)
-    if _OF_KERAS_3:
-        paths = [variable.path for layer in backbone for variable in layer.variables]
-        by_path = dict.fromkeys(paths, of_backbone)
-        return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_head, by_path))
-    with warnings.catch_warnings():
-        # The addons warn of their end of life at every import.
-        warnings.simplefilter("ignore")
-        from tensorflow_addons.optimizers import MultiOptimizer
-    optimizer = MultiOptimizer([(of_backbone, backbone), (of_head, head)])
-    # Creates the counter now. Otherwise the first step creates it and is traced twice, which takes
-    # 15 seconds on one core.
-    optimizer.iterations.assign(0)
-    return optimizer
+    return _one_of_two(of_backbone, of_head, backbone, head)
+
+
+def ordering_optimizer(
+    backbone: list[keras.layers.Layer],
+    head: list[keras.layers.Layer],
+    config: OrderConfig,
+    steps: int,
+) -> keras.optimizers.Optimizer:
+    """Returns Adam for backbone and head, whose rates rise, then fall to 0 in a cosine."""
+
+    def part(rate: float) -> keras.optimizers.Optimizer:
+        rise = min(config.warmup_steps, steps - 1)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0 if rise else rate, steps - rise, warmup_target=rate, warmup_steps=rise
+        )
+        return adam(schedule, 0.0, config.clip_norm)
+
+    of_backbone, of_head = part(config.backbone_learning_rate), part(config.head_learning_rate)
+    return _one_of_two(of_backbone, of_head, backbone, head)
 
 
 def learning_rates(optimizer: keras.optimizers.Optimizer) -> list[float]:
@@ -151,6 +158,28 @@ def state_of(optimizer: keras.optimizers.Optimizer, trained: Sequence[Any]) -> l
         # The current scale changes too, and Keras 2 exposes it only as a tensor.
         state += [optimizer._loss_scale._current_loss_scale, optimizer.dynamic_counter]
     return state
+
+
+def _one_of_two(
+    of_backbone: keras.optimizers.Optimizer,
+    of_head: keras.optimizers.Optimizer,
+    backbone: list[keras.layers.Layer],
+    head: list[keras.layers.Layer],
+) -> keras.optimizers.Optimizer:
+    """Returns one optimizer of two, each for its own layers."""
+    if _OF_KERAS_3:
+        paths = [variable.path for layer in backbone for variable in layer.variables]
+        by_path = dict.fromkeys(paths, of_backbone)
+        return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(of_head, by_path))
+    with warnings.catch_warnings():
+        # The addons warn of their end of life at every import.
+        warnings.simplefilter("ignore")
+        from tensorflow_addons.optimizers import MultiOptimizer
+    optimizer = MultiOptimizer([(of_backbone, backbone), (of_head, head)])
+    # Creates the counter now. Otherwise the first step creates it and is traced twice, which takes
+    # 15 seconds on one core.
+    optimizer.iterations.assign(0)
+    return optimizer
 
 
 def _decaying(rate: float, config: FinetuneConfig) -> float | Any:

@@ -182,7 +182,7 @@ def _learner_of(
 ) -> Callable[..., FinetuneResults]:
     if isinstance(stage, DistillConfig):
         return partial(distill, unlabelled=start.unlabelled, cache=features)
-    return finetune
+    return partial(finetune, photos=start.order_photos)
 
 
 def _shares(config: ReproduceConfig, start: str) -> tuple[float, ...]:

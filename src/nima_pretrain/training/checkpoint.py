@@ -27,6 +27,7 @@ class Stage(IntEnum):
 
     HEADS = 0  # the heads alone, on a frozen backbone
     EVERYTHING = 1
+    ORDER = 2  # fine-tuning alone
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _variables(model: keras.Model) -> list[Any]:
     """Returns all variables that the rest of a training depends on, in a fixed order."""
-    if not model.metrics:
-        # Keras 2 creates the running loss with the first batch; Keras 3 has it already.
-        model.compiled_loss.build(model.output)
+    if hasattr(model, "compiled_loss") and model.loss:
+        # Keras 2 creates the running loss and other metrics with the first batch; Keras 3 has them
+        # already.
+        for container, arguments in (
+            (model.compiled_loss, [model.output]),
+            (model.compiled_metrics, [model.output, model.output]),
+        ):
+            if not container.built:
+                container.build(*arguments)
     state = state_of(model.optimizer, model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]
     return [*model.weights, *state, *metrics]

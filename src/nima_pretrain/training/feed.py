@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.config import FinetuneConfig, PretextConfig
+from nima_pretrain.data.graded_batches import GradedBatches
 from nima_pretrain.data.rated_batches import RatedBatches
 from nima_pretrain.data.series_batches import SeriesBatches
 from nima_pretrain.data.split import PhotoSplit
@@ -147,6 +148,20 @@ def feed_views(
         strategy: distribution strategy of the training.
     """
     return _view_feed(_view_batches(split.root, names, method, vary=False), strategy)
+
+
+def feed_graded(batches: GradedBatches, steps: int) -> Feed:
+    """Returns a feed of graded images (N, S, S, 3) uint8 RGB and targets (N, n + 3) float32.
+
+    Args:
+        batches: the batches, from the next one to train on.
+        steps: number of batches of what counts as an epoch.
+    """
+    signature = (
+        tf.TensorSpec((None, batches.size, batches.size, 3), tf.uint8),
+        tf.TensorSpec((None, batches.scale.bins + 3), tf.float32),
+    )
+    return Feed(batches, steps, signature)
 
 
 def _view_batches(

@@ -2,7 +2,8 @@
 
 The recipe of Pfister, Kobs and Hotho (2021) trains the head alone until the first plateau of the
 validation loss, then the full network, with new optimizers and separate learning rates. Fixed
-numbers of epochs and random crops give idealo's recipe.
+numbers of epochs and random crops give idealo's recipe. With photos beside the ratings, a third
+stage teaches the model to score distorted views lower, see `order_stage`.
 """
 
 import logging
@@ -21,10 +22,10 @@ from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
 from nima_pretrain.training.callbacks import log_files
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
-from nima_pretrain.training.feed import feed_rated
-from nima_pretrain.training.finetune_stages import fit_stage, full_recipe, head_recipe
+from nima_pretrain.training.finetune_stages import fit_ratings
 from nima_pretrain.training.nima_files import save_nima
 from nima_pretrain.training.objective import LabelObjective, Objective
+from nima_pretrain.training.order_stage import learn_order
 from nima_pretrain.training.ratings_split import (
     RatingsSplit,
     check_same_ratings,
@@ -48,6 +49,7 @@ def finetune(
     run: Path | str,
     *,
     images: Path | str | None = None,
+    photos: Path | str | None = None,
     config: FinetuneConfig | None = None,
     backbone: str = "imagenet",
     validation_ratings: Path | str | Ratings | None = None,
@@ -62,12 +64,15 @@ def finetune(
     """Trains a NIMA model on human ratings, and returns its results.
 
     `nima.h5` in the run directory has the weights of the epoch with the lowest validation loss in
-    both stages; `results.json` contains the results.
+    both stages; `results.json` contains the results. After an ordering stage it has the weights of
+    its end, and `ratings_alone.h5` those before.
 
     Args:
         ratings: a file of ratings in any format, see `data.rating_files`, or `Ratings`.
         run: the run directory, which is created.
         images: folder of the rated images, for a file of ratings.
+        photos: folder of good photographs without ratings, for the ordering stage; None for no
+            such stage.
         config: settings; None for the paper's recipe, or for the config of a resumed run.
         backbone: initialization of the backbone: "imagenet", "none", a `backbone.h5`, or the name
             of published weights.
@@ -113,6 +118,11 @@ def finetune(
     if checkpoint:
         checkpoint = with_counters(checkpoint, run, config)
         about, start = checkpoint.about, checkpoint.position
+        if about.get("with_photos", False) != (photos is not None):
+            raise InputError(
+                f"{run} was begun {'with' if photos is None else 'without'} photos for the "
+                "ordering stage. Resume it with the same arguments."
+            )
         logger.info("resuming after %d epochs and %d steps", start.epoch, start.step)
     else:
         if config.head_start == "mean":
@@ -121,45 +131,33 @@ def finetune(
             "backbone_weights": weights,
             "ratings_sha256": training_digest(rated, config),
             "unreadable": len(split.scan.unreadable),
+            "with_photos": photos is not None,
         }
         start = Position(Stage.HEADS)
     _introduce(model, split, config, about)
 
-    # Fit: the head until its first plateau, then everything until early stopping.
+    # Fit: the head until its first plateau, then everything until early stopping, then order.
     save = partial(save_nima, model, run, config, split, about)
     checkpoints = Checkpoints(run, start, save, about=about, config=config, resumed=checkpoint)
-    training = feed_rated(*objective.training, config, vary=True, start=start)
-    validation = feed_rated(*objective.validation, config)
-    fit = partial(
-        fit_stage,
-        model=objective.model_of(model),
-        loss=objective.loss,
-        training=training,
-        validation=validation,
-        checkpoints=checkpoints,
-        callbacks=[*log_files(run), checkpoints.best],
-    )
-    with training, validation:
-        if start.stage is Stage.HEADS:
-            base.trainable = False
-            fit(head_recipe(config, checkpoints))
-            checkpoints.enter(Stage.EVERYTHING)
-        if checkpoints.position.epoch < config.epochs:
-            if start.stage is Stage.HEADS:
-                logger.info("backbone unfrozen after %d epochs", checkpoints.position.epoch)
-            base.trainable = True
-            fit(full_recipe(config, checkpoints, base, model))
-    checkpoints.best.check()
+    if start.stage is not Stage.ORDER:
+        fit_ratings(model, base, objective, config, checkpoints, log_files(run))
+        end = checkpoints.position
+        about |= {"head_epochs": end.stage_start, "epochs": end.epoch}
+    ordered = None
+    if photos is not None:
+        ordered = learn_order(model, base, run, Path(photos), config, split, checkpoints)
+        about["ordering"] = ordered.training_data
+        save_nima(model, run, config, split, about, ordered.metrics)
 
     # Save: the results.
-    end = checkpoints.position
     numbers = {"training": len(split.training), "validation": len(split.validation)}
     results = FinetuneResults(
         photos=numbers | {"unreadable": about["unreadable"]},
-        head_epochs=end.stage_start,
-        epochs=end.epoch,
+        head_epochs=about["head_epochs"],
+        epochs=about["epochs"],
         best_epoch=checkpoints.best.epoch,
         metrics=checkpoints.best.logs,
+        ordered=ordered.metrics if ordered else None,
         backbone_weights=about["backbone_weights"],
         ratings_sha256=about["ratings_sha256"],
         seconds=round(checkpoints.seconds, 1),

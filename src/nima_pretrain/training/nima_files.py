@@ -30,7 +30,7 @@ def save_nima(
         run: the run directory.
         config: config of the training.
         split: the ratings.
-        about: facts of the run, including `backbone_weights`.
+        about: facts of the run, including `backbone_weights`, and `ordering` after that stage.
         logs: logs of the epoch.
     """
     training = split.training
@@ -44,6 +44,7 @@ def save_nima(
             "sha256": split.scan.digest_of(training.paths),
             "ratings_sha256": training.digest,
             "backbone_weights": Path(about["backbone_weights"]).name,
+            **({"ordering": about["ordering"]} if "ordering" in about else {}),
         },
         training_scores=tuple(quantiles_of(training.mean_scores).round(6).tolist()),
         reference_scores=reference_scores(PhotoModel(model, config.network), training.scale),

@@ -1,6 +1,5 @@
 """The full pipeline: pretrain, fine-tune, evaluate, score; and the demo that runs it."""
 
-import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import FinetuneResults, PretrainResults, TrainResults
 from nima_pretrain.training.run_directory import carry_on, config_of_run, open_run
-from nima_pretrain.weights.side_car import side_car_path
+from nima_pretrain.weights.store import copy_weights
 
 # Takes five minutes on two cores. Training starts from random weights, so nothing is downloaded.
 # Therefore the learning rate of pretraining is higher than in the paper, which starts from ImageNet
@@ -121,7 +120,7 @@ def train(
         test_list=test_list,
     )
     pretraining = carry_on(run / "pretrain", config.pretrain, PretrainResults, learn)
-    _copy_weights(run / "pretrain" / "backbone.h5", run)
+    copy_weights(run / "pretrain" / "backbone.h5", run / "backbone.h5")
     learn_ratings = partial(
         finetune,
         inputs.ratings,
@@ -129,7 +128,7 @@ def train(
         backbone=str(run / "backbone.h5"),
     )
     finetuning = carry_on(run / "finetune", config.finetune, FinetuneResults, learn_ratings)
-    _copy_weights(run / "finetune" / "nima.h5", run)
+    copy_weights(run / "finetune" / "nima.h5", run / "nima.h5")
     evaluation = evaluate(
         run / "finetune" / "nima.h5", inputs.test_ratings, part="all", name="test"
     )
@@ -188,8 +187,3 @@ def _check_arguments(
             f"Expected {', '.join(missing)} beside the photos: the full pipeline ends in "
             "fine-tuning and evaluation on human ratings. To pretrain alone, use `pretrain`."
         )
-
-
-def _copy_weights(weights: Path, folder: Path) -> None:
-    for path in (weights, side_car_path(weights)):
-        shutil.copyfile(path, folder / path.name)

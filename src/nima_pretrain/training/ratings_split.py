@@ -1,15 +1,19 @@
 """The split of human ratings into training and validation."""
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
+
+logger = logging.getLogger(__name__)
 
 RATINGS = "ratings.csv"
 
@@ -123,3 +127,27 @@ def write_split(run: Path, split: RatingsSplit) -> None:
     """Writes the photos of a run with part and ratings to `ratings.csv`."""
     with replacing(run / RATINGS) as partial:
         split.table().to_csv(partial, index=False)
+
+
+def photos_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]:
+    """Returns the readable photos of a folder that are not rated, with their sha256.
+
+    Args:
+        folder: folder of the photos.
+        split: the ratings; their photos are recognized by content.
+
+    Raises:
+        InputError: there are none.
+    """
+    scan = scan_photos(list(find_photos(folder)))
+    rated = set(split.scan.digests.values())
+    found = {path: digest for path, digest in scan.digests.items() if digest not in rated}
+    logger.info(
+        "photos without ratings: %d, %d unreadable, %d rated",
+        len(found),
+        len(scan.unreadable),
+        len(scan.digests) - len(found),
+    )
+    if not found:
+        raise InputError(f"Expected photos without ratings in {folder}, found none.")
+    return found

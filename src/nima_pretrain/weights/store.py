@@ -4,6 +4,7 @@ Models are always built by code from the side-car. Nothing is inferred from a pa
 a file is executed.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def save_weights(model: keras.Model, path: Path, side_car: Card) -> None:
     write_json(side_car_path(path), side_car.model_dump(mode="json", exclude_none=True))
 
 
+def copy_weights(path: Path, target: Path) -> None:
+    """Copies a weights file and its side-car to another name; existing files are replaced."""
+    for source, copy in ((path, target), (side_car_path(path), side_car_path(target))):
+        with replacing(copy) as partial:
+            shutil.copyfile(source, partial)
+
+
 def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
     """Returns the side-car of a weights file, checked against the file.
 
@@ -62,7 +70,7 @@ def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
             `side_car.read_beside`.
     """
     if path.suffix == ".json":
-        raise InputError(f"Expected a weights file, as nima.h5, received the JSON file {path}.")
+        raise InputError(f"Expected a weights file such as nima.h5, received the JSON file {path}.")
     has_none = path.is_file() and not side_car_path(path).is_file()
     found = idealo.side_car_of(path) if has_none else None
     return expect_kind(found or read_beside(path), kind, path)
