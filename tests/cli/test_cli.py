@@ -294,6 +294,33 @@ def test_several_values_may_follow_one_set(monkeypatch, capsys, tmp_path):
     assert "Unknown config key 'epoch'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "Option '--set' requires an argument"),
+        (["epochs"], "KEY=VALUE"),
+        (["Width=0.35"], "Unknown config key 'Width'"),
+    ],
+    ids=["none", "without a value", "of another form"],
+)
+def test_no_value_of_set_is_lost(monkeypatch, capsys, tmp_path, values, message):
+    assert run(monkeypatch, "pretrain", tmp_path, "--run", "x", "--set", *values) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_is_not_replaced_before_photos_and_weights_are_found(monkeypatch, capsys, tmp_path):
+    finished, photos = tmp_path / "run", tmp_path / "photos"
+    finished.mkdir()
+    (finished / "results.json").write_text("{}")
+    arguments = ["pretrain", photos, "--run", finished, "--overwrite", "--base-weights", "gone.h5"]
+    for message in ("does not exist", "gone.h5 does not exist"):
+        assert run(monkeypatch, *arguments) == 2
+        assert message in capsys.readouterr().err
+        assert (finished / "results.json").is_file()
+        photos.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40)).save(photos / "one.jpg")
+
+
 def test_predict_keeps_standard_output_clean(nima_file, photo_folder):
     done = subprocess.run(
         [

@@ -59,6 +59,10 @@ def test_lists_that_cannot_be_followed_are_refused(photo_folder, tmp_path):
         split("a.JPG\nb.png\n", "a.JPG\n")
     with pytest.raises(InputError, match="one photo a line in .* but it is empty"):
         split("\n", "a.JPG\n")
+    lists = write_lists(tmp_path, "a.JPG\n", "b.png\n")
+    lists.training.write_bytes("schön.jpg".encode("latin-1"))
+    with pytest.raises(InputError, match="file list .* is not text in UTF-8"):
+        list_photos(photo_folder, lists)
 
 
 def test_a_folder_without_a_single_readable_photo_is_refused(tmp_path):

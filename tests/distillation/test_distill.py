@@ -190,6 +190,7 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
         ((), "expected teachers, or feature_weight=0 and prediction_weight=0"),
         (("--teachers", "MobileNetV2:wide"), r"Expected a teacher as NAME\[:WIDTH\]"),
         (("--teachers", "AlexNet"), "teachers.0.backbone"),
+        (("--teachers", "MobileNetV2:."), "teachers.0.width"),
         (("--teachers", "MobileNetV2=gone.h5"), "gone.h5 does not exist"),
     ],
 )

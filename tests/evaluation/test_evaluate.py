@@ -78,7 +78,7 @@ def test_categories_have_metrics_of_their_own(model, ratings, tmp_path):
     for metric, value in alone.model.items():
         assert of_sea[metric] == (None if value is None else pytest.approx(value, rel=1e-5))
     write_evaluation(found, table, tmp_path, "rated")
-    assert "by what photos show" in (tmp_path / "report.html").read_text()
+    assert "by category" in (tmp_path / "report.html").read_text()
     (written,) = tmp_path.glob("evaluation/rated/results.json")
     assert '"photos": 3,' in written.read_text()
     two = agreement_with(model, SIDE_CAR, ratings.rows([1, 3]), resamples=0)

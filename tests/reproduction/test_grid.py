@@ -92,6 +92,7 @@ def test_a_split_or_lists_take_the_place_of_folds(content, data, tmp_path):
 
 WRONG = {
     "a missing fold": ({"folds": "short.csv"}, "10 rated photos have no fold in"),
+    "an empty fold": ({"folds": "empty.csv"}, "1 rated photos have no fold in .* e.g. '3'"),
     "two folds": ({"folds": "two.csv"}, "at least three folds .* received 2"),
     "no folds": ({"folds": "none.csv"}, "Expected CSV with image_id,fold"),
 }
@@ -100,6 +101,8 @@ WRONG = {
 @pytest.mark.parametrize("changes, message", WRONG.values(), ids=WRONG)
 def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, message):
     (tmp_path / "short.csv").write_text("image_id,fold\n0,a\n1,b\n")
+    lines = [f"{number},{number % 3 if number != 3 else ''}" for number in range(12)]
+    (tmp_path / "empty.csv").write_text("\n".join(["image_id,fold", *lines]))
     lines = [f"{number},{number % 2}" for number in range(12)]
     (tmp_path / "two.csv").write_text("\n".join(["image_id,fold", *lines]))
     changes = {key: tmp_path / value for key, value in changes.items()}

@@ -1,5 +1,6 @@
 """Callbacks that decide: plateaus and the best epoch."""
 
+import signal
 import types
 
 import keras
@@ -88,7 +89,6 @@ def end_epoch(checkpoints, model, epoch):
     checkpoints.set_model(model)
     checkpoints.on_train_begin()
     checkpoints.on_epoch_end(epoch, {})
-    checkpoints.on_train_end()
 
 
 def test_plateaus_are_counted_on_from_a_checkpoint(tmp_path):
@@ -158,3 +158,21 @@ def test_the_log_keeps_earlier_epochs_and_replaces_those_that_are_trained_again(
         "1,0.30000000000000004",
         "2,1.5",
     ]
+
+
+def test_sigterm_has_its_former_handler_after_a_training_that_failed(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    checkpoints = checkpoints_of(tmp_path)
+    with pytest.raises(RuntimeError, match="broken"), checkpoints.on_sigterm():
+        assert signal.getsignal(signal.SIGTERM) != before
+        raise RuntimeError("broken")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_last_epoch_is_kept_where_the_config_says_so():
+    saved = []
+    kept = KeepBest(lambda logs: saved.append(logs["val_loss"]), last=True)
+    for epoch, loss in enumerate([2.0, 1.0, 3.0, float("nan")]):
+        kept.on_epoch_end(epoch, {"val_loss": loss})
+    assert saved == [2.0, 1.0, 3.0]
+    assert kept.epoch == 3

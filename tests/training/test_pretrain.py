@@ -1,16 +1,18 @@
 """Pretext training: it learns, keeps the best epoch, and writes its results."""
 
 import json
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
-from nima_pretrain.config import PretrainConfig
+from nima_pretrain.config import PretextConfig, PretrainConfig
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
+from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.run_directory import create_run
@@ -104,6 +106,23 @@ def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_pa
     monkeypatch.setattr(rendering, "load_photo", vanished)
     with pytest.raises(PhotoError, match="No such file"):
         pretrain(photo_folder, tmp_path / "run", config=SMALL, base_weights="none")
+
+
+def test_a_config_of_a_method_that_is_not_registered_is_refused(photo_folder, tmp_path):
+    class Unlisted(PretextConfig):
+        method: Literal["unlisted"] = "unlisted"
+
+    with pytest.raises(InputError, match="'unlisted', which is not registered"):
+        pretrain(photo_folder, tmp_path / "run", config=Unlisted())
+    assert not (tmp_path / "run").exists()
+
+
+def test_heads_warm_up_at_the_full_rate_whatever_the_schedule():
+    config = PretrainConfig(schedule="cosine", warmup_epochs=1.0, freeze_backbone_steps=10)
+    method = method_of(config)
+    assert float(method.optimizer().learning_rate) == pytest.approx(config.learning_rate)
+    assert method.learning_rate(0) == 0
+    assert method.learning_rate(0.5) == pytest.approx(config.learning_rate / 2, rel=0.01)
 
 
 def test_wrong_arguments_are_told_before_a_run_is_overwritten(photo_folder, tmp_path):

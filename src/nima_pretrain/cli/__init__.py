@@ -93,9 +93,11 @@ def _spread_overrides(arguments: list[str]) -> list[str]:
     for argument in arguments:
         if argument == "--set":
             in_set = True
-        elif in_set and re.match(r"[a-z_.]+=", argument):
+            spread.append(argument)
+        elif in_set and spread[-1] != "--set" and re.match(r"[a-z_.]+=", argument):
             spread += ["--set", argument]
         else:
-            in_set = False
+            # The first value of --set is the option's own, whatever it is.
+            in_set = in_set and spread[-1] == "--set"
             spread.append(argument)
     return spread

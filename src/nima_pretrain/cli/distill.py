@@ -69,7 +69,4 @@ def _teacher(text: str) -> dict[str, Any]:
     if not found:
         raise InputError(f"Expected a teacher as NAME[:WIDTH][@SIZE][=WEIGHTS], received {text!r}.")
     given = {name: value for name, value in found.groupdict().items() if value is not None}
-    return {
-        name: value if name in ("backbone", "weights") else json.loads(value)
-        for name, value in given.items()
-    }
+    return dict(given)

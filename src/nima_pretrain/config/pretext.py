@@ -43,6 +43,9 @@ class PretextConfig(NetworkConfig):
         "train", description="chunk statistics, or the fixed ones of the base weights"
     )
     epochs: int = Field(20, ge=1)
+    kept_epoch: Literal["best", "last"] = Field(
+        "best", description="weights to save: of the lowest validation loss, or of the end"
+    )
     weight_decay: float = Field(4e-5, ge=0)
     freeze_backbone_steps: int = Field(0, ge=0, description="steps that train the heads alone")
     split: tuple[PositiveFloat, PositiveFloat, NonNegativeFloat] = Field(

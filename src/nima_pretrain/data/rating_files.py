@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
@@ -147,3 +149,12 @@ def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
         return images / found[0] if found else None
 
     return [find(image_id) for image_id in ids]
+
+
+def read_named(file: Path) -> pd.DataFrame:
+    """Returns a CSV table of this package with photos by name; only empty cells are missing values.
+
+    A photo may be called "NA", which pandas by itself takes for a missing value.
+    """
+    kinds = dict.fromkeys(("name", "part", "sha256", "path"), str)
+    return pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=[""])

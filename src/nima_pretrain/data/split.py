@@ -14,7 +14,7 @@ import pandas as pd
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
+from nima_pretrain.files import read_text, replacing
 
 PARTS = ("training", "validation", "test")
 
@@ -214,10 +214,7 @@ def read_file_list(file: Path) -> list[str]:
     Raises:
         InputError: the file cannot be read or is empty.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"Cannot read the file list {file}: {error.strerror}.") from None
+    lines = read_text(file, "file list").splitlines()
     names = [line for line in lines if line.strip()]
     if not names:
         raise InputError(f"Expected one photo a line in {file}, but it is empty.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nima_pretrain.data.rating_files import read_named
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.figures import draw_predictions, save_figure
 from nima_pretrain.evaluation.results import RESULTS, EvaluationResults
@@ -64,7 +65,7 @@ def evaluations_of(folder: Path) -> dict[str, Path]:
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Returns the readable photos of a written evaluation, indexed by name."""
-    table = pd.read_csv(folder / _PREDICTIONS, dtype={"name": str, "path": str})
+    table = read_named(folder / _PREDICTIONS)
     return table[table["status"] == "ok"].set_index("name")
 
 

@@ -69,7 +69,8 @@ class DistortionMethod(Method[PretrainConfig]):
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         config = self.config
-        rate, decay, clip = self.learning_rate(0), config.weight_decay, config.clip_norm
+        # The rate of warming up the heads; later it follows the schedule.
+        rate, decay, clip = config.learning_rate, config.weight_decay, config.clip_norm
         if config.optimizer == "adam":
             plain = adam(rate, decay, clip)
         else:

@@ -191,11 +191,11 @@ def _shares(config: ReproduceConfig, start: str) -> tuple[float, ...]:
 
 def _by_folds(file: Path, ratings: Ratings) -> Iterator[Fold]:
     try:
-        table = pd.read_csv(file, dtype=str, encoding="utf-8-sig")
+        table = pd.read_csv(file, dtype=str, encoding="utf-8-sig", keep_default_na=False)
         fold_of = dict(zip(table["image_id"], table["fold"], strict=True))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"Expected CSV with image_id,fold in {file}: {error}.") from None
-    without = [name for name in ratings.names if name not in fold_of]
+    without = [name for name in ratings.names if not fold_of.get(name)]
     if without:
         raise InputError(
             f"{len(without)} rated photos have no fold in {file}, e.g. {without[0]!r}."

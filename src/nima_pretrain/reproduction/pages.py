@@ -50,7 +50,9 @@ class Pages:
         """Writes the pages and `results.json`; returns the results with the paths of the pages."""
         write_json(self._run / "results.json", results)
         with replacing(self._run / "results.md") as partial:
-            partial.write_text("\n\n".join([f"# {title}", *self._markdown]) + "\n")
+            partial.write_text(
+                "\n\n".join([f"# {title}", *self._markdown]) + "\n", encoding="utf-8"
+            )
         page = write_section(self._run, "results", title, "", self._parts)
         return results | {"report": str(page)}
 

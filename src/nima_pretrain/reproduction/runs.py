@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.config import load_stage
+from nima_pretrain.data.rating_files import read_named
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.comparison import Contender
 from nima_pretrain.evaluation.comparison import compare as compare_contenders
@@ -108,7 +109,7 @@ def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> lis
     entries = []
     for run, path in runs.items():
         table = tables[run]
-        rated = pd.read_csv(path / RATINGS, dtype={"name": str, "path": str})
+        rated = read_named(path / RATINGS)
         scores = read_side_car(path / "nima.h5", NimaCard).score_scale.scores
         bins = [f"p{column + 1}" for column in range(len(scores))]
         means = rated[bins].to_numpy(np.float64) @ scores

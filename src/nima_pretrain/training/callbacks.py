@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,24 +134,36 @@ class StopOnPlateau(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the model of the epoch with the lowest validation loss.
+    """Saves the model of the epoch with the lowest validation loss, or that of the last epoch.
+
+    Args:
+        save: saves the model, given the logs of the epoch.
+        epoch: see the attribute.
+        logs: see the attribute.
+        last: whether every epoch is saved, so that the last one remains.
 
     Attributes:
-        epoch: the best epoch so far, from 1; 0 before the first.
+        epoch: the saved epoch, from 1; 0 before the first.
         logs: logs of that epoch.
     """
 
     def __init__(
-        self, save: Callable[[Logs], None], epoch: int = 0, logs: Logs | None = None
+        self,
+        save: Callable[[Logs], None],
+        epoch: int = 0,
+        logs: Logs | None = None,
+        last: bool = False,
     ) -> None:
         super().__init__()
         self._save = save
+        self._last = last
         self.epoch = epoch
         self.logs = logs or {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         assert logs is not None
-        if logs["val_loss"] < self.logs.get("val_loss", float("inf")):
+        is_best = logs["val_loss"] < self.logs.get("val_loss", float("inf"))
+        if is_best or (self._last and math.isfinite(logs["val_loss"])):
             self.epoch = epoch + 1
             self.logs = {name: float(value) for name, value in logs.items()}
             self._save(self.logs)

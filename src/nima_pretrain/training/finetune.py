@@ -39,7 +39,7 @@ from nima_pretrain.training.resumable_fit import Checkpoints
 from nima_pretrain.training.run_directory import config_of_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import find_backbone
-from nima_pretrain.weights.store import load_base_weights
+from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ def finetune(
         ratings, validation_ratings, images, scale, training_list, validation_list
     )
     weights = find_backbone(backbone)
+    check_base_weights(weights)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
 

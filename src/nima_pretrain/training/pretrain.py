@@ -33,7 +33,7 @@ from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
 from nima_pretrain.training.run_directory import CONFIG, open_run
-from nima_pretrain.weights.store import load_base_weights, load_weights
+from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,9 @@ def pretrain(
     photos, run = Path(photos), Path(run)
     config = _config_of(method, config, run, resume)
     lists = lists_of(training_list, validation_list, test_list)
+    # Before an existing run is replaced.
+    found = None if resume else list_photos(photos, lists)
+    check_base_weights(base_weights)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
 
@@ -96,7 +99,7 @@ def pretrain(
         about, start = checkpoint.about, checkpoint.position
         logger.info("resuming after %d epochs and %d steps", start.epoch, start.step)
     else:
-        found = list_photos(photos, lists)
+        assert found is not None
         model = _build(trained, strategy)
         load_base_weights(model.backbone, base_weights, config)
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed)
@@ -192,6 +195,11 @@ def _config_of(
         config = load_config(METHODS[str(method)].config_class, run / CONFIG)
     if config is None:
         config = METHODS[method or DistortionMethod.name].config_class.model_validate({})
+    if config.method not in METHODS:
+        raise InputError(
+            f"The config is for the method {config.method!r}, which is not registered. Import the "
+            "module that adds it to `pretext.methods.METHODS`."
+        )
     if method not in (None, config.method):
         raise InputError(f"The config is for the method {config.method}, received {method!r}.")
     return config

@@ -8,6 +8,7 @@ import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.rating_files import read_named
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
@@ -108,7 +109,7 @@ def check_same_ratings(run: Path, split: RatingsSplit) -> None:
     """
     file = run / RATINGS
     try:
-        before = pd.read_csv(file, dtype={"name": str, "part": str, "sha256": str, "path": str})
+        before = read_named(file)
     except (OSError, ValueError) as error:
         raise InputError(f"Cannot read the ratings of the run, {file}: {error}.") from None
     rows = [

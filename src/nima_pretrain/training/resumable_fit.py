@@ -4,7 +4,8 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -60,16 +61,17 @@ def resumable_fit(
         watched = {"validation_data": validation.dataset, "validation_steps": validation.steps}
     for first_epoch, last_epoch, num_steps in parts:
         if first_epoch < last_epoch and not (stop and stop.is_over):
-            model.fit(
-                training.dataset,
-                steps_per_epoch=num_steps,
-                initial_epoch=first_epoch,
-                epochs=last_epoch,
-                verbose=0,
-                callbacks=[*callbacks, *([stop] if stop else []), checkpoints],
-                shuffle=False,
-                **watched,
-            )
+            with checkpoints.on_sigterm():
+                model.fit(
+                    training.dataset,
+                    steps_per_epoch=num_steps,
+                    initial_epoch=first_epoch,
+                    epochs=last_epoch,
+                    verbose=0,
+                    callbacks=[*callbacks, *([stop] if stop else []), checkpoints],
+                    shuffle=False,
+                    **watched,
+                )
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -105,10 +107,12 @@ class Checkpoints(keras.callbacks.Callback):
         self.position = start
         self._path = run / CHECKPOINT
         self._began = time.monotonic() - start.seconds
-        self.best = KeepBest(save, start.best_epoch, start.best_logs)
+        is_last = getattr(config, "kept_epoch", "best") == "last"
+        self.best = KeepBest(save, start.best_epoch, start.best_logs, is_last)
         self._about = about
         self._every_seconds = config.checkpoint_seconds
         self._resumed = resumed
+        self._is_to_end = False
         self._counters: dict[str, Plateau] = {}
         self._saved_counters = (resumed.counters if resumed else None) or {}
 
@@ -140,6 +144,19 @@ class Checkpoints(keras.callbacks.Callback):
         self._resumed = None
         self._counters, self._saved_counters = {}, {}
 
+    @contextmanager
+    def on_sigterm(self) -> Iterator[None]:
+        """Answers SIGTERM within a context, also if it ends with an error."""
+        # Only the main thread of a program may handle signals.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, self._end_soon)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
     def restore(self, model: keras.Model) -> None:
         """Restores the state of a newly compiled model, if training resumes from a checkpoint."""
         if self._resumed:
@@ -153,14 +170,6 @@ class Checkpoints(keras.callbacks.Callback):
         if self._resumed is None:
             self._save()
         self._last_saved = time.monotonic()
-        self._is_to_end = False
-        # Only the main thread of a program may handle signals.
-        if threading.current_thread() is threading.main_thread():
-            self._answer_before = signal.signal(signal.SIGTERM, self._end_soon)
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._answer_before)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         # Keras has just reset the metrics, which is wrong for a resumed epoch.

@@ -15,8 +15,6 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
 
-Kind = Literal["backbone", "pretext", "nima"]
-
 # Names the preprocessing of `data/photos.py` and `distortions/geometry.py`; change it with them.
 PREPROCESSING = "upright sRGB, short side first, bilinear"
 

@@ -154,11 +154,8 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
     if source == "imagenet":
         _load_imagenet(backbone, network)
         return
+    check_base_weights(source)
     path = Path(source)
-    if not path.is_file():
-        raise InputError(
-            f"Expected 'imagenet', 'none' or a weights file, but {source} does not exist."
-        )
     if side_car_path(path).is_file():
         found = read_side_car(path, BackboneCard).network
         # input_size may differ: the network is convolutional and takes any.
@@ -169,6 +166,18 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
                     f"for {getattr(network, key)!r}. Pass --set {key}={getattr(found, key)}."
                 )
     load_weights(backbone, path)
+
+
+def check_base_weights(source: str) -> None:
+    """Checks that the source of an initialization is known.
+
+    Raises:
+        InputError: it is a path without a file.
+    """
+    if source not in ("imagenet", "none") and not Path(source).is_file():
+        raise InputError(
+            f"Expected 'imagenet', 'none' or a weights file, but {source} does not exist."
+        )
 
 
 def _load_imagenet(backbone: keras.Model, network: NetworkConfig) -> None:
