@@ -49,6 +49,18 @@ def test_seeds_are_averaged():
     np.testing.assert_allclose(two.metrics(4), (one.metrics(4) + other.metrics(4)) / 2)
 
 
+def test_intervals_are_over_photos_and_seeds_together():
+    steady = Contender("steady", tuple(photos(0.5, seed) for seed in range(3)))
+    noises = (0.2, 0.9, 2.0)  # seeds that differ far more than samples of photos
+    varied = Contender("varied", tuple(photos(noise, 7) for noise in noises))
+    metrics, _ = compare([steady, varied], "steady", threshold=4, resamples=300)
+    width = metrics["srcc_high"] - metrics["srcc_low"]
+    assert width[1] > 4 * width[0]
+    best, worst = (Contender("", (varied.runs[seed],)).metrics(4)[1] for seed in (0, 2))
+    assert metrics["srcc_low"][1] < worst + 0.05
+    assert metrics["srcc_high"][1] > best - 0.05
+
+
 def test_tables_are_shown_with_intervals_and_labels():
     metrics, differences = compare(ENTRIES, "base", threshold=4, resamples=50)
     shown = readable(metrics)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from nima_pretrain.config import ReproduceConfig, load_config
 from nima_pretrain.errors import InputError
-from nima_pretrain.reproduction.grid import cells_of, folds_of, load
+from nima_pretrain.reproduction.grid import cells_of, folds_of, load, weights_of
 from nima_pretrain.reproduction.reproduce import reproduce
 from nima_pretrain.reproduction.runs import compare as compare_runs
 
@@ -88,6 +88,18 @@ def test_a_split_or_lists_take_the_place_of_folds(content, data, tmp_path):
     config = ReproduceConfig.model_validate({**content, "lists": lists})
     (fold,) = folds_of(config, load(config.data))
     assert [len(part) for part in fold[1:]] == [4, 1, 2]
+
+
+def test_seeds_share_a_pretraining_unless_each_has_its_own(content, tmp_path):
+    content["starts"] = {"ranking": {"tasks": "ranking"}, "scratch": {"weights": "none"}}
+    content["seeds"] = [1, 2]
+    expected = {False: ["ranking", "ranking"], True: ["ranking/seed-1", "ranking/seed-2"]}
+    for per_seed, folders in expected.items():
+        config = ReproduceConfig.model_validate({**content, "pretrain_per_seed": per_seed})
+        weights = [weights_of(tmp_path, config, "ranking", seed) for seed in config.seeds]
+        starts = tmp_path / "starts"
+        assert weights == [str(starts / folder / "backbone.h5") for folder in folders]
+        assert weights_of(tmp_path, config, "scratch", 1) == "none"
 
 
 WRONG = {

@@ -159,7 +159,9 @@ def test_unknown_names_and_places_are_refused(published, name, tmp_path):
         fetch("mine", str(published))
     with pytest.raises(InputError, match="received 'mine'. Known: none"):
         fetch("mine")
-    with pytest.raises(InputError, match="Cannot download the list of weights http://127.0.0.1:9/weights.json"):
+    with pytest.raises(
+        InputError, match="Cannot download the list of weights http://127.0.0.1:9/weights.json"
+    ):
         fetch(name, "http://127.0.0.1:9")
     with pytest.raises(InputError, match="Cannot read the list of weights"):
         fetch(name, str(tmp_path / "nowhere"))

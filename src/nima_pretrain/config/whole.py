@@ -119,6 +119,9 @@ class ReproduceConfig(_Methods):
     baseline: str = "ImageNet"
     shares: tuple[Share, ...] = Field((1.0,), min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="of fine-tuning")
+    pretrain_per_seed: bool = Field(
+        False, description="whether every seed has a pretraining of its own, with that seed"
+    )
     probe: bool = Field(True, description="whether a ridge probe is part of the comparison")
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()

@@ -53,32 +53,27 @@ class SeriesBatches:
     """An infinite iterable of samples of series; see `SeriesSample`.
 
     An epoch visits every photo as often as it takes to show all of its series once, in random
-    order; the last visit may have fewer series. Only the sampled views are rendered.
+    order, in visits of nearly equal length. Only the sampled views are rendered.
 
     Attributes:
-        root: folder that the names are relative to.
+        root: see `ViewBatches`, as for the attributes that are not listed.
         names: the photos.
         bank: the bank.
-        size: side of a view, pixels.
-        fit: "letterbox" or "squash".
-        photos_per_batch: B; the last batch of an epoch may be smaller.
-        series_per_photo: number of series per visit.
-        seed: seed of order, samples, augmentation and random distortions.
+        series_per_photo: largest number of series per visit.
+        photos_per_batch: B, visits of photos; two may be of one photo.
         augmentation: random change of a photo, anew at every visit.
-        num_workers: processes that render ahead; None for half the cores, 0 for none.
-        first: number of batches to skip at the beginning, when training resumes.
     """
 
     root: Path
     names: Sequence[str]
     bank: DistortionBank
+    series_per_photo: int
+    photos_per_batch: int
+    seed: int
     size: int
     fit: Fit
-    photos_per_batch: int
-    series_per_photo: int
-    seed: int
-    augmentation: Augmentation = NO_AUGMENTATION
     num_workers: int | None = None
+    augmentation: Augmentation = NO_AUGMENTATION
     first: int = 0
 
     @property

@@ -45,10 +45,10 @@ class ViewBatches:
     fit: Fit
     photos_per_batch: int
     seed: int
+    first: int = 0
+    num_workers: int | None = None
     vary: bool = True
     augmentation: Augmentation = NO_AUGMENTATION
-    num_workers: int | None = None
-    first: int = 0
 
     @property
     def batches_per_epoch(self) -> int:

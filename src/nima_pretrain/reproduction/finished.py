@@ -80,10 +80,17 @@ class Grid:
         """Returns a ridge probe on the frozen features of a start.
 
         It is fitted on the training and validation photos, since it has no epoch to choose: the
-        same photos that fine-tuning uses.
+        same photos that fine-tuning uses. There is one probe per pretraining.
         """
+        name, config = f"ridge probe, {start}", self.config
+        is_one = config.starts[start].weights or not config.pretrain_per_seed
+        seeds = config.seeds[:1] if is_one else config.seeds
+        probes = (self._probed(weights_of(self.run, config, start, seed)) for seed in seeds)
+        return Contender(name, tuple(self._of_means(predicted) for predicted in probes))
+
+    def _probed(self, weights: str) -> dict[str, float]:
+        """Returns the predictions of a ridge probe on features by weights, by photo."""
         paths, names = self.ratings.paths, self.ratings.names
-        weights = weights_of(self.run, self.config, start)
         features = frozen_features(weights, self.config.finetune.network, paths)
         row_of = {name: row for row, name in enumerate(names)}
         predicted: dict[str, float] = {}
@@ -93,7 +100,7 @@ class Grid:
             testing = [row_of[name] for name in fold.test.names]
             values = probe_predictions(features, self.ratings, training, testing)
             predicted.update(zip(fold.test.names, values, strict=True))
-        return self._of_means(f"ridge probe, {start}", predicted)
+        return predicted
 
     def constant(self) -> Contender:
         """Returns a constant baseline: the mean of each fold's training ratings."""
@@ -102,11 +109,11 @@ class Grid:
         for fold in self.folds:
             mean = mean_score(fold.training.distributions.mean(axis=0)[None], scale.scores)[0]
             predicted.update(dict.fromkeys(fold.test.names, float(mean)))
-        return self._of_means("mean of the training ratings", predicted)
+        return Contender("mean of the training ratings", (self._of_means(predicted),))
 
-    def _of_means(self, name: str, predicted: dict[str, float]) -> Contender:
-        """Returns an entry of mean scores for the readable photos, without distributions."""
+    def _of_means(self, predicted: dict[str, float]) -> ScoredPhotos:
+        """Returns mean scores for the readable photos, without distributions."""
         table = self.predictions(self.starts[0], self.whole, self.config.seeds[0], TEST)
         values = np.array([predicted[photo] for photo in table.index])
         none = np.full(len(table), np.nan)
-        return Contender(name, (ScoredPhotos(table["true_mean"].to_numpy(), values, none, none),))
+        return ScoredPhotos(table["true_mean"].to_numpy(), values, none, none)

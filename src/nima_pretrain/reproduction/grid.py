@@ -106,9 +106,11 @@ def cells_of(config: ReproduceConfig, folds: list[Fold]) -> list[Cell]:
     ]
 
 
-def weights_of(run: Path, config: ReproduceConfig, start: str) -> str:
-    """Returns the initial weights of fine-tuning for a start: a name or path."""
-    return config.starts[start].weights or str(run / "starts" / start / "backbone.h5")
+def weights_of(run: Path, config: ReproduceConfig, start: str, seed: int) -> str:
+    """Returns the initial weights of fine-tuning for a start and a seed: a name or path."""
+    return config.starts[start].weights or str(
+        _pretraining(run, config, start, seed) / "backbone.h5"
+    )
 
 
 def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
@@ -124,8 +126,12 @@ def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
     """
     for name, start in config.starts.items():
         stage = config.pretext_of(start)
-        if stage:
-            _pretrain(run / "starts" / name, config, stage)
+        if stage and config.pretrain_per_seed:
+            for seed in config.seeds:
+                of_seed = stage.model_copy(update={"seed": seed})
+                _pretrain(_pretraining(run, config, name, seed), config, of_seed)
+        elif stage:
+            _pretrain(_pretraining(run, config, name, stage.seed), config, stage)
     transfers = {name: load(data) for name, data in config.transfer.items()}
     by_name = {fold.name: fold for fold in folds}
     cells = cells_of(config, folds)
@@ -133,12 +139,18 @@ def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
         folder = cell.folder(run)
         logger.info("cell %d of %d: %s", number, len(cells), folder.relative_to(run))
         fold = by_name[cell.fold]
-        _finetune(folder, cell, fold, config, weights_of(run, config, cell.start), run / "features")
+        weights = weights_of(run, config, cell.start, cell.seed)
+        _finetune(folder, cell, fold, config, weights, run / "features")
         done = evaluations_of(folder)
         for name, ratings in {TEST: fold.test, **transfers}.items():
             if name not in done:
                 evaluate(folder / "nima.h5", ratings, part="all", name=name, resamples=0)
         keras.backend.clear_session()
+
+
+def _pretraining(run: Path, config: ReproduceConfig, start: str, seed: int) -> Path:
+    folder = run / "starts" / start
+    return folder / f"seed-{seed}" if config.pretrain_per_seed else folder
 
 
 def _pretrain(folder: Path, config: ReproduceConfig, stage: PretextConfig) -> None:

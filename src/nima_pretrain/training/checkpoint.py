@@ -139,15 +139,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _variables(model: keras.Model) -> list[Any]:
     """Returns all variables that the rest of a training depends on, in a fixed order."""
-    if hasattr(model, "compiled_loss") and model.loss:
-        # Keras 2 creates the running loss and other metrics with the first batch; Keras 3 has them
-        # already.
-        for container, arguments in (
-            (model.compiled_loss, [model.output]),
-            (model.compiled_metrics, [model.output, model.output]),
-        ):
-            if not container.built:
-                container.build(*arguments)
+    _build_metrics(model)
     state = state_of(model.optimizer, model.trainable_variables)
     metrics = [variable for metric in model.metrics for variable in metric.variables]
     return [*model.weights, *state, *metrics]
+
+
+def _build_metrics(model: keras.Model) -> None:
+    """Creates the variables of a compiled model's metrics, as Keras does with the first batch."""
+    if not model.loss:
+        return
+    containers: list[tuple[Any, tuple[Any, ...]]]
+    if hasattr(model, "_compile_metrics"):  # Keras 3, which has the running loss already
+        containers = [(model._compile_metrics, (model.output, model.output))]
+    else:
+        containers = [
+            (model.compiled_loss, (model.output,)),
+            (model.compiled_metrics, (model.output, model.output)),
+        ]
+    for container, outputs in containers:
+        if container is not None and not container.built:
+            container.build(*outputs)

@@ -98,11 +98,14 @@ def learn_order(
     )
     training = feed_graded(batches, steps)
     validation = feed_rated(*_only_rated(split.validation), config)
-    trained = keras.Model(model.input, InInference(model)(model.input), name="ordering")
+    # The model has been compiled for other stages, and Keras 3 would report their loss, too.
+    plain = keras.Model(model.input, model.output)
+    trained = keras.Model(model.input, InInference(plain)(model.input), name="ordering")
+    backbone.trainable = True
     trained.compile(
         ordering_optimizer([backbone], head_of(model), order, steps * _EPOCHS),
         OrderLoss(scale.scores, order),
-        [OrderedPairs(scale.scores)],
+        metrics=[OrderedPairs(scale.scores)],
     )
     log_folder = run / "order"
     with training, validation:

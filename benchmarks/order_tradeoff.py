@@ -1,0 +1,126 @@
+"""The trade-off of the ordering stage: agreement with people against pairs of views in order.
+
+Takes the cells of a grid whose models went through the ordering stage, one per fold. For several
+shares of the stage's change of the weights it prints the Spearman correlation with the ratings of
+the photos that each model has not seen, pooled over the cells, with the difference to the ratings
+alone (share 0) and its 95 % interval over photos; and the share of pairs in order on photographs
+that no model was trained on, averaged over the cells. A figure shows both.
+
+    python benchmarks/order_tradeoff.py PHOTOS CELL... --list held_out.txt --png tradeoff.png
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nima_pretrain.cli.startup import import_tensorflow
+from nima_pretrain.config import load_stage
+from nima_pretrain.data.photos import load_fitted, load_photo
+from nima_pretrain.data.split import read_file_list
+from nima_pretrain.distortions import Aspect, get_bank
+from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions
+from nima_pretrain.metrics import srcc
+
+SHARES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
+_RESAMPLES = 2000
+
+
+def scores_by_share(
+    cell: Path, photos: list[np.ndarray], paths: list[Path]
+) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """Returns the scores of the views (N, V) and of the rated photos (R,) for every share."""
+    from nima_pretrain.evaluation.view_outputs import nima_score
+    from nima_pretrain.weights.side_car import NimaCard
+    from nima_pretrain.weights.store import load_model, read_side_car
+
+    model = load_model(cell / "nima.h5")
+    before = load_model(cell / "ratings_alone.h5").get_weights()
+    kept = load_stage(cell / "config.json").order.kept
+    change = [(new - old) / kept for old, new in zip(before, model.get_weights(), strict=True)]
+    card = read_side_car(cell / "nima.h5", NimaCard)
+    score, network = nima_score(model, card.score_scale), card.network
+    bank = get_bank("paper")
+    views = [bank.render(photo, network.input_size, 0, network.fit) for photo in photos]
+    rated = np.stack([load_fitted(path, network.input_size, network.fit) for path in paths])
+    found = {}
+    for share in SHARES:
+        model.set_weights([old + share * by for old, by in zip(before, change, strict=True)])
+        found[share] = np.stack([score(of_photo) for of_photo in views]), score(rated)
+    return found
+
+
+def pairs_in_order(scores: np.ndarray) -> dict[str, float]:
+    """Returns the share of pairs in order, of all and by aspect, for scores (N, V)."""
+    from nima_pretrain.pretext.targets import ranked_pairs
+
+    bank = get_bank("paper")
+    pairs = ranked_pairs(bank)
+    in_order = scores[:, pairs.better] > scores[:, pairs.worse]
+    aspects = np.array([bank.series[index].distortion.aspect.value for index in pairs.series])
+    groups = {"all": np.ones(len(aspects), bool), **{a.value: aspects == a.value for a in Aspect}}
+    return {name: float(in_order[:, rows].mean()) for name, rows in groups.items()}
+
+
+def main() -> None:
+    """Prints the table and draws the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, help="folder of photographs that no model has seen")
+    parser.add_argument("cells", type=Path, nargs="+", help="runs with an evaluation")
+    parser.add_argument("--list", type=Path, required=True, help="file list of the photographs")
+    parser.add_argument("--png", type=Path, help="the figure")
+    arguments = parser.parse_args()
+    import_tensorflow()
+    photos = [load_photo(arguments.photos / name) for name in read_file_list(arguments.list)]
+    true: list[np.ndarray] = []
+    predicted: dict[float, list[np.ndarray]] = {share: [] for share in SHARES}
+    pairs: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
+    for cell in arguments.cells:
+        (evaluation,) = evaluations_of(cell).values()
+        table = read_predictions(evaluation)
+        true.append(table["true_mean"].to_numpy())
+        for share, (views, rated) in scores_by_share(
+            cell, photos, [Path(path) for path in table["path"]]
+        ).items():
+            predicted[share].append(rated)
+            pairs[share].append(pairs_in_order(views))
+    people = np.concatenate(true)
+    rng = np.random.default_rng(0)
+    resamples = rng.integers(len(people), size=(_RESAMPLES, len(people)))
+    alone = np.concatenate(predicted[0.0])
+    base = np.array([srcc(people[rows], alone[rows]) for rows in resamples])
+    lines = []
+    for share in SHARES:
+        scores = np.concatenate(predicted[share])
+        gains = np.array([srcc(people[rows], scores[rows]) for rows in resamples]) - base
+        low, high = np.percentile(gains, [2.5, 97.5])
+        agreement = srcc(people, scores)
+        gain = agreement - srcc(people, alone)
+        lines.append({"share": share, "SRCC": agreement, "gain": gain, "low": low, "high": high})
+    in_order = pd.DataFrame([pd.DataFrame(pairs[share]).mean() for share in SHARES])
+    result = pd.concat([pd.DataFrame(lines), in_order], axis=1)
+    print(f"{len(arguments.cells)} models, {len(people)} rated photos, {len(photos)} photographs")
+    print(result.to_string(index=False, float_format="%.3f"))
+    if arguments.png:
+        draw(result).savefig(arguments.png, dpi=110)
+
+
+def draw(result: pd.DataFrame) -> Figure:
+    """Returns the curve of both by share."""
+    figure = Figure((6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(result["all"], result["SRCC"], "o-", color="#2b6cb0")
+    for _, row in result.iterrows():
+        axes.annotate(
+            f"{row['share']:g}", (row["all"], row["SRCC"]), (4, 4), textcoords="offset points"
+        )
+    axes.axhline(result["SRCC"].iloc[0], color="#aaa", linewidth=1)
+    axes.set_xlabel("share of pairs of views in order")
+    axes.set_ylabel("SRCC with people")
+    return figure
+
+
+if __name__ == "__main__":
+    main()
