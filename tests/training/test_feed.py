@@ -28,7 +28,7 @@ def test_waiting_and_photos_are_counted_and_nothing_is_read_ahead():
 
     with Feed(slow(), 3, SIGNATURE) as feed:
         tiny_model().fit(feed.dataset, steps_per_epoch=3, epochs=2, verbose=0, shuffle=False)
-        assert feed.items == 24
+        assert feed.images == 24
         assert 0.3 <= feed.waited_seconds < 0.6
 
 

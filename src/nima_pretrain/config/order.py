@@ -42,7 +42,7 @@ class OrderConfig(Config):
         20.0, ge=0, description="rate at which weights return to those before the stage"
     )
     kept: float = Field(
-        0.9,
+        0.5,
         gt=0,
         le=1,
         description="share of the stage's change of the weights that is kept: less keeps more of "
