@@ -149,14 +149,11 @@ def _build_metrics(model: keras.Model) -> None:
     """Creates the variables of a compiled model's metrics, as Keras does with the first batch."""
     if not model.loss:
         return
-    containers: list[tuple[Any, tuple[Any, ...]]]
     if hasattr(model, "_compile_metrics"):  # Keras 3, which has the running loss already
-        containers = [(model._compile_metrics, (model.output, model.output))]
-    else:
-        containers = [
-            (model.compiled_loss, (model.output,)),
-            (model.compiled_metrics, (model.output, model.output)),
-        ]
-    for container, outputs in containers:
-        if container is not None and not container.built:
-            container.build(*outputs)
+        if model._compile_metrics is not None and not model._compile_metrics.built:
+            model._compile_metrics.build(model.output, model.output)
+        return
+    if not model.compiled_loss.built:
+        model.compiled_loss.build(model.output)
+    if not model.compiled_metrics.built:
+        model.compiled_metrics.build(model.output, model.output)
