@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.networks import build_pretext_model
+from nima_pretrain.training.callbacks import FollowSchedule
 from nima_pretrain.training.devices import choose_strategy, give_to_all_replicas
 
 
@@ -33,14 +34,15 @@ def one_step(mirrored: bool, views: np.ndarray, start: list[np.ndarray] | None =
         model = build_pretext_model(
             small_backbone(), get_bank("paper"), ("ranking",), chunk_size=58
         )
-        model.compile(keras.optimizers.SGD(1e-3))
+        model.compile(keras.optimizers.SGD(1.0))  # the schedule sets another rate
     weights = [*model.backbone.weights, *model.heads.trainable_weights]
     if start is None:
         start = [weight.numpy() for weight in weights]
     for weight, value in zip(weights, start, strict=True):
         weight.assign(value)
     dataset = give_to_all_replicas(tf.data.Dataset.from_tensors(views).repeat(), strategy)
-    history = model.fit(dataset, steps_per_epoch=1, verbose=0).history
+    schedule = FollowSchedule(lambda epoch: 1e-3, steps=1)
+    history = model.fit(dataset, steps_per_epoch=1, verbose=0, callbacks=[schedule]).history
     tested = model.evaluate(dataset, steps=1, verbose=0, return_dict=True)
     metrics = {name: values[0] for name, values in history.items()}
     metrics |= {f"test_{name}": value for name, value in tested.items()}

@@ -54,7 +54,7 @@ class FollowSchedule(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
-        optimizer.learning_rate.assign(self._rate(int(optimizer.iterations) / self._steps))
+        optimizer.learning_rate.assign(self._rate(int(optimizer.iterations.numpy()) / self._steps))
 
 
 @dataclass
