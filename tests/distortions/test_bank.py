@@ -7,8 +7,8 @@ import pytest
 
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.distortions import Aspect, get_bank
+from nima_pretrain.distortions.bank import VOID_GREY_LEVELS
 from nima_pretrain.distortions.geometry import fit_photo
-from nima_pretrain.pretext.targets import VOID_GREY_LEVELS
 
 PAPER, REPAIRED = get_bank("paper"), get_bank("repaired")
 

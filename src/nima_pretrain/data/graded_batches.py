@@ -22,11 +22,10 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.rendering import in_processes
 from nima_pretrain.distortions import Aspect, Series, get_bank
 from nima_pretrain.distortions.augmentations import Augmentation, nearly_identical
+from nima_pretrain.distortions.bank import VOID_GREY_LEVELS
 from nima_pretrain.distortions.blanks import blank_picture
 from nima_pretrain.distortions.geometry import Fit, fit_photo
 
-# Views with a smaller mean absolute difference from their reference, in grey levels, are left out.
-_VOID_GREY_LEVELS = 0.5
 # Each bin of a picture without content has this share of the bin below it.
 _BLANK_DECAY = 0.3
 
@@ -125,7 +124,7 @@ class GradedBatches:
         shift = self._shifts[series.distortion.aspect] * np.ptp(self.scale.scores)
         depths = shift * np.arange(len(chosen)) / len(series.views)
         apart = np.abs(views.astype(np.int16) - views[0]).mean(axis=(1, 2, 3))
-        is_kept = apart >= _VOID_GREY_LEVELS
+        is_kept = apart >= VOID_GREY_LEVELS  # void views are left out
         is_kept[0] = True
         return views[is_kept], depths[is_kept], photos.distributions[row]
 

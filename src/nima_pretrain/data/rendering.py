@@ -94,7 +94,7 @@ def in_processes(
     except BrokenProcessPool:
         raise InputError(
             "A process that renders views was killed, perhaps for want of memory. "
-            "Use fewer of them: --set num_workers=1, or 0."
+            "Use fewer of them: --set num_workers=1, or 0; order.num_workers in the ordering stage."
         ) from None
     finally:
         # Waits for the workers: Python may exit right after this, and fails if a pool is still

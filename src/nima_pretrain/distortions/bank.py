@@ -11,6 +11,9 @@ from nima_pretrain.distortions.distortion import Aspect, Distortion, Reference
 from nima_pretrain.distortions.geometry import Fit, fit_square
 from nima_pretrain.distortions.source import Source
 
+# Pairs of views with a smaller mean absolute difference, in grey levels of 255, are void.
+VOID_GREY_LEVELS = 0.5
+
 
 class View(NamedTuple):
     """One version of a photo; level 0 for a reference."""

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.distortions import Aspect, Distortion
+from nima_pretrain.distortions.bank import VOID_GREY_LEVELS
 from nima_pretrain.evaluation.significance import bootstrap_interval
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
-from nima_pretrain.pretext.targets import VOID_GREY_LEVELS, class_terms, ranked_pairs
+from nima_pretrain.pretext.targets import class_terms, ranked_pairs
 
 _RESAMPLES = 2000
 

@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from nima_pretrain.distortions import Aspect
+from nima_pretrain.distortions.bank import VOID_GREY_LEVELS
 from nima_pretrain.pretext.targets import (
-    VOID_GREY_LEVELS,
     ClassTerms,
     LevelTerms,
     Pairs,

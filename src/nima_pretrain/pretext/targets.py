@@ -12,9 +12,6 @@ import numpy as np
 
 from nima_pretrain.distortions import Aspect, DistortionBank
 
-# Pairs of views with a smaller mean absolute difference, in grey levels of 255, are void.
-VOID_GREY_LEVELS = 0.5
-
 _NO_PAIR = -1
 
 
