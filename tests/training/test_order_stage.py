@@ -56,6 +56,13 @@ def test_the_stage_teaches_order_and_keeps_the_weights_before_it(data, photo_fol
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_folder_of_photos_is_checked_before_anything_is_trained(data, tmp_path):  # noqa: F811
+    run = tmp_path / "run"
+    with pytest.raises(InputError, match="gone"):
+        finetune(data / "ratings.csv", run, images=data, photos=tmp_path / "gone", backbone="none")
+    assert not run.exists()
+
+
 def test_variables_return_to_their_values_at_the_rate_of_the_optimizer():
     variable = tf.Variable([1.0, 2.0])
     callback = ReturnTo([variable], rate=20.0)

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from nima_pretrain.config import FinetuneConfig, load_config
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.rating_files import as_ratings, listed_in
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
@@ -101,6 +102,8 @@ def finetune(
     )
     weights = find_backbone(backbone)
     check_base_weights(weights)
+    if photos is not None:
+        find_photos(Path(photos))  # before hours of training on ratings
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
 
