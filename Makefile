@@ -26,7 +26,7 @@ endef
 	$(INSTALL)
 
 demo: install
-	@echo "Running the full pipeline on sample photos with synthetic ratings: three to five minutes on two cores"
+	@echo "Scoring sample photos with the bundled weights, then training on them with synthetic ratings: three to five minutes on two cores"
 	$(BIN)/nima-pretrain train --overwrite
 
 test: install

@@ -125,14 +125,13 @@ WRONG = {
         ["predict", "{images}", "nowhere.jpg", "--weights", "{nima}"],
         "nowhere.jpg does not exist",
     ),
-    "no weights where none are published": (["predict", "{images}"], "Expected --weights with"),
     "weights to verify that are not there": (
         ["weights", "verify", "mine"],
         "but mine is neither",
     ),
     "a name that nobody publishes": (
         ["predict", "{images}", "--weights", "mine"],
-        "published weights or a file, received 'mine'. Known: none",
+        "published weights or a file, received 'mine'. Known: nima_MobileNetV2_1_224-",
     ),
     "a pattern without matches": (
         ["predict", "{images}/*.tif", "--weights", "{nima}"],

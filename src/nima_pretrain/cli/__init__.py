@@ -4,7 +4,6 @@ TensorFlow is imported inside the commands that need it, so that `--help` is fas
 """
 
 import gc
-import re
 import signal
 import sys
 import warnings
@@ -29,6 +28,7 @@ from nima_pretrain.cli import (
     train,
     weights,
 )
+from nima_pretrain.cli.arguments import completed
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def main() -> None:
     # As PID 1 of a container, SIGTERM is ignored without a handler.
     signal.signal(signal.SIGTERM, _end)
     try:
-        app(args=_spread_overrides(sys.argv[1:]), prog_name="nima-pretrain")
+        app(args=completed(sys.argv[1:]), prog_name="nima-pretrain")
     except InputError as error:
         print(f"nima-pretrain: {error}", file=sys.stderr)
         sys.exit(2)
@@ -84,20 +84,3 @@ def main() -> None:
 
 def _end(*_: object) -> None:
     sys.exit(128 + signal.SIGTERM)
-
-
-def _spread_overrides(arguments: list[str]) -> list[str]:
-    """Returns the arguments with one --set for each of several KEY=VALUE after a --set."""
-    spread: list[str] = []
-    in_set = False
-    for argument in arguments:
-        if argument == "--set":
-            in_set = True
-            spread.append(argument)
-        elif in_set and spread[-1] != "--set" and re.match(r"[a-z_.]+=", argument):
-            spread += ["--set", argument]
-        else:
-            # The first value of --set is the option's own, whatever it is.
-            in_set = in_set and spread[-1] == "--set"
-            spread.append(argument)
-    return spread

@@ -39,6 +39,14 @@ def start_logging() -> None:
     logger.setLevel(logging.INFO)
 
 
+def be_quiet() -> None:
+    """Hides progress bars and INFO lines; warnings stay."""
+    from nima_pretrain.progress import show_on
+
+    show_on(None)
+    logging.getLogger("nima_pretrain").setLevel(logging.WARNING)
+
+
 def print_table(
     title: str, columns: list[str], rows: list[list[str]], left: Sequence[str] = ()
 ) -> None:

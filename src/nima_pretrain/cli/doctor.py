@@ -31,21 +31,23 @@ def doctor(
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|NAME", help="A nima.h5, whose recorded scores are compared with new ones."
+            metavar="FILE|NAME",
+            help="A nima.h5, whose recorded scores are compared with new ones. Default: the "
+            "scorer of `predict`.",
         ),
     ] = None,
 ) -> None:
     """Show the installation, and check that weights reproduce their recorded scores."""
     start_tensorflow()
     print_table("This installation", ["", ""], list(map(list, describe_installation())), left=("",))
-    if weights is None:
-        return
     from nima_pretrain.prediction.reference_scores import compare_reference_scores
     from nima_pretrain.prediction.scorer import load_scorer
+    from nima_pretrain.weights.cache import find_scorer
 
-    scorer = load_scorer(weights)
+    file = find_scorer(weights)
+    scorer = load_scorer(file)
     checks = compare_reference_scores(scorer.model, scorer.side_car)
-    print_reference_scores(checks, weights)
+    print_reference_scores(checks, weights or file.stem)
     if any(check.agrees is False for check in checks):
         raise typer.Exit(1)
 

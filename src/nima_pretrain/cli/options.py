@@ -25,17 +25,18 @@ BaseWeights = Annotated[
     str,
     typer.Option(
         "--base-weights",
-        metavar="imagenet|none|PATH",
-        help="Initialization: Keras' ImageNet weights, random weights, or a .h5 file.",
+        metavar="imagenet|bundled|none|PATH",
+        help="Initialization: Keras' ImageNet weights, downloaded or bundled, random weights, or a "
+        ".h5 file.",
     ),
 ]
 BackboneWeights = Annotated[
     str,
     typer.Option(
         "--backbone",
-        metavar="imagenet|none|PATH|NAME",
-        help="Initialization of the backbone: Keras' ImageNet weights, random weights, a "
-        "backbone.h5, or the name of published weights.",
+        metavar="imagenet|bundled|none|PATH|NAME",
+        help="Initialization of the backbone: Keras' ImageNet weights, the bundled backbone, "
+        "random weights, a backbone.h5, or the name of published weights.",
     ),
 ]
 RatingsFile = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nima_pretrain.cli.console import say
+from nima_pretrain.cli.console import be_quiet, say
 from nima_pretrain.cli.options import given, start_tensorflow
 from nima_pretrain.errors import InputError
 
@@ -25,7 +25,7 @@ def predict(
         typer.Option(
             metavar="FILE|NAME",
             help="A nima.h5 with its side-car, or the name of published weights. Default: the "
-            "first NIMA weights of `weights list`.",
+            "scorer that comes with the package, or the first one at NIMA_PRETRAIN_WEIGHTS.",
         ),
     ] = None,
     output: Annotated[
@@ -45,7 +45,10 @@ def predict(
     ] = None,
     explain: Annotated[
         str | None,
-        typer.Option(metavar="FILE|NAME", help="A pretext.h5 that explains scores by distortions."),
+        typer.Option(
+            metavar="[FILE|NAME]",
+            help="Explain scores by distortions, by a pretext.h5. Default: the bundled one.",
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with thumbnails.")
@@ -72,10 +75,9 @@ def predict(
     check_output(file, resume=resume, overwrite=overwrite)
     start_tensorflow()
     from nima_pretrain.prediction.predict import predict as score_photos
-    from nima_pretrain.progress import show_on
 
     if quiet:
-        show_on(None)
+        be_quiet()
     arguments = given(context, "quiet", "strict", photos=listing, output=file)
     try:
         counts = score_photos(**arguments)

@@ -41,8 +41,8 @@ def train(
         str | None,
         typer.Option(
             "--base-weights",
-            metavar="imagenet|none|PATH",
-            help="Initialization of pretraining. Default: imagenet; in the demo, none.",
+            metavar="imagenet|bundled|none|PATH",
+            help="Initialization of pretraining. Default: imagenet; in the demo, bundled.",
         ),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -50,7 +50,8 @@ def train(
 ) -> None:
     """Run the full pipeline: pretrain on photos, fine-tune on ratings, evaluate, score the photos.
 
-    Without arguments it runs a small demo on bundled sample photos with synthetic ratings.
+    Without arguments it runs a small demo: it scores sample photos with the bundled scorer, and
+    trains on them with synthetic ratings.
     """
     options.start_tensorflow()
     from nima_pretrain.training.pipeline import DEMO_CONFIG
@@ -68,6 +69,7 @@ def train(
         print(run / name)
     if is_demo:
         print(
-            "These numbers show that the pipeline runs, nothing about the method: quarters of "
-            "seven photographs, synthetic ratings."
+            "The numbers of this training show that the pipeline runs and learns, nothing about "
+            "the method: quarters of seven photographs, synthetic ratings."
         )
+        print(f"The photographs scored by the bundled scorer, to look at: {run / 'scores.html'}")

@@ -23,18 +23,26 @@ Source = Annotated[
 
 @app.command("list")
 def list_weights(source: Source = None) -> None:
-    """List published weights, and those in the cache of this machine."""
+    """List bundled or published weights, and those in the cache of this machine."""
+    from nima_pretrain.weights.bundled import bundled
     from nima_pretrain.weights.cache import cached
     from nima_pretrain.weights.manifest import find_place
 
-    here = cached()
+    here = dict.fromkeys(cached(), "downloaded") | dict.fromkeys(bundled(), "bundled")
     entries = find_place(source).manifest.weights
     rows = [
-        [entry.name, entry.side_car.kind, f"{entry.bytes / 1e6:.1f} MB", _yes(entry.name in here)]
+        [
+            entry.name,
+            entry.side_car.kind,
+            f"{entry.bytes / 1e6:.1f} MB",
+            here.get(entry.name, "no"),
+        ]
         for entry in entries
     ]
     known = {entry.name for entry in entries}
-    rows += [[name, "", "", "yes, not listed"] for name in here if name not in known]
+    rows += [
+        [name, "", "", f"{where}, not listed"] for name, where in here.items() if name not in known
+    ]
     if not rows:
         print("No weights are published yet, and none are on this machine.")
         return
@@ -56,14 +64,16 @@ def download(
 @app.command()
 def verify(
     weights: Annotated[
-        str | None, typer.Argument(help="A name or a file. Default: all downloaded weights.")
+        str | None,
+        typer.Argument(help="A name or a file. Default: all bundled and downloaded weights."),
     ] = None,
 ) -> None:
     """Check weights against their side-car; exit code 1 if some are damaged."""
+    from nima_pretrain.weights.bundled import bundled
     from nima_pretrain.weights.cache import cache_folder, cached
     from nima_pretrain.weights.side_car import read_beside
 
-    here = cached()
+    here = bundled() | cached()
     if weights is None:
         files = list(here.values())
         if not files:
@@ -72,7 +82,7 @@ def verify(
         files = [here.get(weights, Path(weights))]
         if not files[0].is_file():
             raise InputError(
-                f"Expected a weights file or the name of downloaded weights, but {weights} is "
+                f"Expected a weights file or the name of weights on this machine, but {weights} is "
                 "neither. `nima-pretrain weights list` shows the names."
             )
     is_damaged = False
@@ -99,7 +109,3 @@ def publish(
     for entry in publish_run(run, to):
         print(to / f"{entry.name}.h5")
     print(f"Add the source of the training data to the cards beside them: {to}/*.md")
-
-
-def _yes(answer: bool) -> str:
-    return "yes" if answer else "no"

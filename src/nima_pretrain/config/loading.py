@@ -37,7 +37,7 @@ def load_config(
     Raises:
         InputError: the file cannot be read, a key is unknown or a value does not fit.
     """
-    content: dict[str, Any] = base.model_dump() if base else {}
+    content: dict[str, Any] = base.model_dump(exclude_unset=True) if base else {}
     if file:
         _merge(content, _read_json_object(file))
     for override in overrides:

@@ -12,6 +12,7 @@ from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import Outputs, outputs_of_photos
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.cache import find_backbone
 from nima_pretrain.weights.store import load_base_weights
 
 _PENALTIES = 10.0 ** np.arange(-1, 7.01, 0.5)
@@ -21,16 +22,16 @@ def frozen_features(weights: str, network: NetworkConfig, paths: Sequence[Path])
     """Returns the pooled features of photos, (N, F) float64; NaN for those that cannot be read.
 
     Args:
-        weights: initialization of the backbone; see `weights.store.load_base_weights`.
+        weights: initialization of the backbone; see `finetune`.
         network: backbone, size and fit.
         paths: the photos.
 
     Raises:
-        InputError: see `load_base_weights`.
+        InputError: see `weights.store.load_base_weights`.
     """
     keras.utils.set_random_seed(0)  # makes the initialization "none" reproducible
     backbone = build_backbone(network.backbone, network.input_size, network.width)
-    load_base_weights(backbone, weights, network)
+    load_base_weights(backbone, find_backbone(weights, network), network)
     result = np.full((len(paths), backbone.output_shape[-1]), np.nan)
     with counting("features for the probe", len(paths)) as show:
         model = PhotoModel(backbone, network)

@@ -15,7 +15,13 @@ from nima_pretrain.weights.manifest import (
     read_manifest,
     write_manifest,
 )
-from nima_pretrain.weights.side_car import NimaCard, read_beside, side_car_path
+from nima_pretrain.weights.side_car import (
+    BackboneCard,
+    NimaCard,
+    PretextCard,
+    read_beside,
+    side_car_path,
+)
 
 _FILES = ("nima.h5", "pretext.h5", "backbone.h5")
 _WHAT = {
@@ -24,11 +30,14 @@ _WHAT = {
     "labels.",
     "backbone": "Features of photographs: a start for fine-tuning. Loads with "
     "`keras.applications`, too.",
+    "imagenet": "The ImageNet weights of `keras.applications`: a start for pretraining and "
+    "fine-tuning.",
 }
 _USE = {
     "nima": "nima-pretrain predict PHOTOS --weights {name}",
     "pretext": "nima-pretrain predict PHOTOS --weights NIMA --explain {name}",
     "backbone": "nima-pretrain finetune --ratings FILE --images DIR --backbone {name} --run RUN",
+    "imagenet": "nima-pretrain pretrain PHOTOS --base-weights {name} --run RUN",
 }
 _DIGEST_SHOWN = 8
 
@@ -59,7 +68,7 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Published:
     side_car = read_beside(file)
     network = side_car.network
     name = (
-        f"{side_car.kind}_{network.backbone}_{network.width:g}_{network.input_size}"
+        f"{_label(side_car)}_{network.backbone}_{network.width:g}_{network.input_size}"
         f"-{side_car.sha256[:_DIGEST_SHOWN]}"
     )
     target = folder / f"{name}.h5"
@@ -95,8 +104,14 @@ def _model_card(entry: Published, run: Path) -> str:
         "card.md",
         entry=entry,
         network=side_car.network,
-        what=_WHAT[side_car.kind],
-        use=_USE[side_car.kind].format(name=entry.name),
+        what=_WHAT[_label(side_car)],
+        use=_USE[_label(side_car)].format(name=entry.name),
         scale=scale,
         metrics=metrics,
     )
+
+
+def _label(side_car: BackboneCard | PretextCard | NimaCard) -> str:
+    """Returns the first part of a name: the kind, or "imagenet" for a backbone of that origin."""
+    is_imagenet = isinstance(side_car, BackboneCard) and side_car.origin == "imagenet"
+    return "imagenet" if is_imagenet else side_car.kind

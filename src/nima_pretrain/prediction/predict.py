@@ -23,7 +23,7 @@ from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
 from nima_pretrain.prediction.scorer import Scorer, load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
 from nima_pretrain.progress import counting
-from nima_pretrain.weights.cache import find_weights, name_of_default
+from nima_pretrain.weights.cache import find_scorer
 from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import read_side_car
 
@@ -84,7 +84,7 @@ def predict(
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
-    weights = find_weights(weights if weights is not None else name_of_default())
+    weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
     style = format_of(format, file, bins)
     if not style.keeps_all and (resume or report):

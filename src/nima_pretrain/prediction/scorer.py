@@ -19,7 +19,9 @@ from nima_pretrain.prediction.scoring import (
     outputs_of_photos,
     score_of,
 )
-from nima_pretrain.weights.cache import find_weights, name_of_default
+from nima_pretrain.weights import BUNDLED
+from nima_pretrain.weights.bundled import bundled_of
+from nima_pretrain.weights.cache import find_scorer, find_weights
 from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import load_model, read_side_car
 
@@ -94,9 +96,10 @@ def load_scorer(
 
     Args:
         weights: a `nima.h5` with its side-car beside it, or the name of published weights; None
-            for the first published NIMA weights.
-        explain: a `pretext.h5` with a regression head, or the name of one; scores then have an
-            explanation.
+            for the scorer that comes with the package, or for the first weights at
+            NIMA_PRETRAIN_WEIGHTS.
+        explain: a `pretext.h5` with a regression head, the name of one, or "bundled" for the one
+            that comes with the package; scores then have an explanation.
         max_pixels: a file whose header states more pixels is not decoded.
         full_size: whether large photos are decoded at full size: exact, but slower.
         batch_size: photos per batch of the network.
@@ -105,14 +108,18 @@ def load_scorer(
         InputError: there are no such weights, or they are of another kind.
 
     Example:
-        >>> scorer = load_scorer("runs/nima/nima.h5")
+        >>> scorer = load_scorer()
         >>> scorer("photo.jpg").mean
         >>> for score in scorer.score(["a.jpg", "b.jpg"]):
         ...     print(score.path, score.mean, score.error)
     """
-    file = find_weights(weights if weights is not None else name_of_default())
+    file = find_scorer(weights)
     side_car = read_side_car(file, NimaCard)
-    explainer = load_explainer(find_weights(explain)) if explain is not None else None
+    explainer = None
+    if explain is not None:
+        explainer = load_explainer(
+            bundled_of("pretext") if explain == BUNDLED else find_weights(explain)
+        )
     model = PhotoModel(load_model(file), side_car.network)
     read = partial(_read, full_size=full_size, max_pixels=max_pixels)
     return Scorer(model, side_car, explainer, batch_size, read)

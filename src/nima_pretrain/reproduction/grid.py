@@ -156,6 +156,7 @@ def _pretraining(run: Path, config: ReproduceConfig, start: str, seed: int) -> P
 def _pretrain(folder: Path, config: ReproduceConfig, stage: PretextConfig) -> None:
     photos = config.photos
     assert photos is not None
+    stage = stage.model_copy(update=config.finetune.network.model_dump())
     training, validation, test = config.photo_lists or (None, None, None)
 
     learn = partial(
@@ -173,7 +174,8 @@ def _finetune(
     folder: Path, cell: Cell, fold: Fold, config: ReproduceConfig, weights: str, features: Path
 ) -> None:
     start = config.starts[cell.start]
-    changes = {"share": cell.share, "seed": cell.seed}
+    # The network is that of the grid, whatever the weights of the start were made for.
+    changes = {"share": cell.share, "seed": cell.seed, **config.finetune.network.model_dump()}
     stage = config.stage_of(start).model_copy(update=changes)
     learn = partial(
         _learner_of(stage, start, features),

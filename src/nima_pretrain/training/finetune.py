@@ -39,7 +39,7 @@ from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.resumable_fit import Checkpoints
 from nima_pretrain.training.run_directory import config_of_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
-from nima_pretrain.weights.cache import find_backbone
+from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ def finetune(
         photos: folder of good photographs without ratings, for the ordering stage; None for no
             such stage.
         config: settings; None for the paper's recipe, or for the config of a resumed run.
-        backbone: initialization of the backbone: "imagenet", "none", a `backbone.h5`, or the name
-            of published weights.
+        backbone: initialization of the backbone: "imagenet", "none", a `backbone.h5`, the name of
+            published weights, or "bundled" for the one that comes with the package.
         validation_ratings: ratings that choose the best epoch; None for the validation part of
             `ratings`, or else for a held-out fraction of them.
         scale: the score scale, if the ratings do not state it, e.g. "1:5".
@@ -100,7 +100,7 @@ def finetune(
     rated, held_out = _ratings_of(
         ratings, validation_ratings, images, scale, training_list, validation_list
     )
-    weights = find_backbone(backbone)
+    weights, config = start_from(backbone, config)
     check_base_weights(weights)
     if photos is not None:
         find_photos(Path(photos))  # before hours of training on ratings

@@ -33,6 +33,7 @@ from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
 from nima_pretrain.training.run_directory import CONFIG, open_run
+from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ def pretrain(
         method: a name of `pretext.methods.METHODS`, with its default settings; None for that of
             the config.
         config: settings; None for the method's defaults, or for the config of a resumed run.
-        base_weights: initialization of the backbone: "imagenet", "none" or a path; see
+        base_weights: initialization of the backbone: "imagenet" (downloaded by Keras), "bundled"
+            (the same, of some widths), "none", a path or a name; see
             `weights.store.load_base_weights`.
         training_list: file list of the training photos; None for a split by the config.
         validation_list: file list of the validation photos; give both or neither.
@@ -85,6 +87,7 @@ def pretrain(
     lists = lists_of(training_list, validation_list, test_list)
     # Before an existing run is replaced.
     found = None if resume else list_photos(photos, lists)
+    base_weights, config = start_from(base_weights, config, "imagenet")
     check_base_weights(base_weights)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None

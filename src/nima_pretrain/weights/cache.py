@@ -1,17 +1,32 @@
 """The cache of published weights, which are downloaded by name on first use."""
 
+import logging
 import os
 import re
 import shutil
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
+from nima_pretrain.config import NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.progress import counting
+from nima_pretrain.weights import BUNDLED, SUFFIXES
+from nima_pretrain.weights.bundled import bundled, bundled_backbone, bundled_of
 from nima_pretrain.weights.manifest import NAME_PATTERN, Published, find_place, is_address
-from nima_pretrain.weights.side_car import read_beside, sha256_of, side_car_path
+from nima_pretrain.weights.side_car import (
+    BackboneCard,
+    Origin,
+    read_beside,
+    sha256_of,
+    side_car_path,
+)
+
+logger = logging.getLogger(__name__)
+
+AnyNetwork = TypeVar("AnyNetwork", bound=NetworkConfig)
 
 
 def cache_folder() -> Path:
@@ -21,44 +36,85 @@ def cache_folder() -> Path:
 
 
 def find_weights(weights: str | Path, source: str | None = None) -> Path:
-    """Returns the weights file of a path or of a name of published weights.
+    """Returns the weights file of a path or of a name of bundled or published weights.
 
     Args:
         weights: a path, which is returned unchanged, or a name without folder and suffix, which is
-            looked up in the cache and then downloaded.
+            looked up among the bundled weights and in the cache, and then downloaded.
         source: see `find_place`.
 
     Raises:
         InputError: there are no such weights, or they cannot be downloaded.
     """
     text = str(weights)
-    is_name = re.fullmatch(NAME_PATTERN, text) and not text.endswith((".h5", ".hdf5"))
+    is_name = re.fullmatch(NAME_PATTERN, text) and not text.endswith(SUFFIXES)
     if not is_name or Path(text).exists():
         return Path(text)
     return fetch(text, source)
 
 
-def find_backbone(weights: str | Path) -> str:
+def find_backbone(
+    weights: str | Path, network: NetworkConfig, preferred: Origin = "pretraining"
+) -> str:
     """Returns "imagenet" and "none" unchanged, and the path of the file of other weights.
 
+    Args:
+        weights: a path, a name, or "bundled".
+        network: the network of the backbone, for "bundled".
+        preferred: see `bundled_backbone`.
+
     Raises:
-        InputError: see `find_weights`.
+        InputError: see `find_weights` and `bundled_backbone`.
     """
+    if weights == BUNDLED:
+        return str(bundled_backbone(network, preferred))
     return str(weights) if weights in ("imagenet", "none") else str(find_weights(weights))
 
 
-def name_of_default(source: str | None = None) -> str:
-    """Returns the name of the first published weights that score photos.
+def start_from(
+    weights: str | Path, config: AnyNetwork, preferred: Origin = "pretraining"
+) -> tuple[str, AnyNetwork]:
+    """Returns the file of an initialization, and the config with the network that it needs.
+
+    Backbone, width and fit that the config does not set are those of the file's side-car.
 
     Args:
-        source: see `find_place`.
+        weights: see `find_backbone`.
+        config: config of a training.
+        preferred: see `find_backbone`.
 
     Raises:
-        InputError: there are none.
+        InputError: see `find_backbone`.
     """
-    for entry in find_place(source).manifest.weights:
+    file = find_backbone(weights, config, preferred)
+    if not side_car_path(Path(file)).is_file():
+        return file, config
+    side_car = read_beside(Path(file))
+    keys = {"backbone", "width"}
+    if not (isinstance(side_car, BackboneCard) and side_car.origin == "imagenet"):
+        keys.add("fit")
+    network = side_car.network.model_dump(include=keys - config.model_fields_set)
+    return file, config.model_copy(update=network)
+
+
+def find_scorer(weights: str | Path | None = None) -> Path:
+    """Returns the weights file of a scorer.
+
+    Args:
+        weights: a path or a name; None for the first published NIMA weights, which without
+            NIMA_PRETRAIN_WEIGHTS are bundled; "bundled" for the first of these.
+
+    Raises:
+        InputError: see `find_weights`; or none are published.
+    """
+    if weights == BUNDLED:
+        return bundled_of("nima")
+    if weights is not None:
+        return find_weights(weights)
+    for entry in find_place().manifest.weights:
         if entry.side_car.kind == "nima":
-            return entry.name
+            logger.info("scoring with %s; --weights names others", entry.name)
+            return fetch(entry.name)
     raise InputError(
         "No weights that score photos are published there yet. Expected --weights with a nima.h5, "
         "e.g. of `nima-pretrain train` or `finetune`."
@@ -66,7 +122,7 @@ def name_of_default(source: str | None = None) -> str:
 
 
 def fetch(name: str, source: str | None = None) -> Path:
-    """Returns the file of published weights in the cache, downloaded if it is missing.
+    """Returns the file of published weights: bundled or in the cache, to which it is downloaded.
 
     A lock allows several processes to call it: one downloads, the others wait for it.
 
@@ -78,6 +134,8 @@ def fetch(name: str, source: str | None = None) -> Path:
         InputError: there are no such weights, they cannot be downloaded, or the cache cannot be
             written.
     """
+    if not source and name in bundled():
+        return bundled()[name]
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -65,14 +65,14 @@ class Manifest(Config):
 
 
 class Place(NamedTuple):
-    """A manifest and its source `base`: a folder or its URL; "" for the package's manifest."""
+    """A manifest and its source `base`: a folder or its URL."""
 
     manifest: Manifest
     base: str
 
     def address_of(self, entry: Published) -> str:
         """Returns the URL or path of an entry's file."""
-        if is_address(entry.address) or not self.base:
+        if is_address(entry.address):
             return entry.address
         if is_address(self.base):
             return urljoin(self.base, entry.address)
@@ -84,20 +84,22 @@ def is_address(text: str) -> bool:
     return urlsplit(text).scheme in ("http", "https")
 
 
+def bundled_folder() -> Path:
+    """Returns the folder of the weights that come with the package, `models/MobileNetV2`."""
+    return Path(str(files("nima_pretrain") / "bundled"))
+
+
 def find_place(source: str | None = None) -> Place:
     """Returns the manifest of published weights, with its source.
 
     Args:
-        source: URL or folder of a manifest; None for that of NIMA_PRETRAIN_WEIGHTS, or else the
-            one included in the package.
+        source: URL or folder of a manifest; None for that of NIMA_PRETRAIN_WEIGHTS, or else
+            `bundled_folder`.
 
     Raises:
         InputError: there is no manifest, or it is invalid.
     """
-    source = source or os.environ.get(SOURCE_VARIABLE)
-    if not source:
-        resource = files("nima_pretrain") / MANIFEST
-        return Place(_parsed(resource.read_text(encoding="utf-8"), MANIFEST), "")
+    source = source or os.environ.get(SOURCE_VARIABLE) or str(bundled_folder())
     if is_address(source):
         base = source if source.endswith("/") else f"{source}/"
         return Place(_parsed(_fetched(urljoin(base, MANIFEST)), base + MANIFEST), base)

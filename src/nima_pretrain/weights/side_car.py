@@ -15,6 +15,9 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_json
 
+Kind = Literal["backbone", "pretext", "nima"]
+Origin = Literal["pretraining", "imagenet"]
+
 # Names the preprocessing of `data/photos.py` and `distortions/geometry.py`; change it with them.
 PREPROCESSING = "upright sRGB, short side first, bilinear"
 
@@ -64,9 +67,15 @@ class Card(Config):
 
 
 class BackboneCard(Card):
-    """Side-car of a backbone."""
+    """Side-car of a backbone.
+
+    Attributes:
+        origin: the training that it is from; ImageNet's classifiers saw crops, so that their
+            weights serve either `fit` of the network.
+    """
 
     kind: Literal["backbone"] = "backbone"
+    origin: Origin = "pretraining"
 
 
 class PretextCard(Card):

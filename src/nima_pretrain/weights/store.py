@@ -157,9 +157,11 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
     check_base_weights(source)
     path = Path(source)
     if side_car_path(path).is_file():
-        found = read_side_car(path, BackboneCard).network
+        side_car = read_side_car(path, BackboneCard)
+        found = side_car.network
         # input_size may differ: the network is convolutional and takes any.
-        for key in ("backbone", "width", "fit"):
+        has_fit = side_car.origin == "pretraining"
+        for key in ("backbone", "width", *(["fit"] if has_fit else [])):
             if getattr(found, key) != getattr(network, key):
                 raise InputError(
                     f"The weights {path} are of {key} {getattr(found, key)!r}, but the config asks "
