@@ -33,8 +33,9 @@ def scores_by_share(
 ) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Returns the scores of the views (N, V) and of the rated photos (R,) for every share."""
     from nima_pretrain.evaluation.view_outputs import nima_score
+    from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
-    from nima_pretrain.weights.store import load_model, read_side_car
+    from nima_pretrain.weights.store import load_model
 
     model = load_model(cell / "nima.h5")
     before = load_model(cell / "ratings_alone.h5").get_weights()

@@ -1,19 +1,21 @@
 """The speed and memory of `predict`, from a folder to rows.
 
-Makes 1,000 JPEGs from photographs, 900 of 1 megapixel and 100 of 12, and prints, from one run:
+Makes 1,000 JPEGs from photographs, 900 of 1 megapixel and 100 of 12, and prints for both engines,
+LiteRT and TensorFlow, from one run:
 
-* images a second, end to end and from the first row on, beside what the same model does on photos
-  that are decoded already, what decoding alone does, and what both together could do at best where
-  they share the same cores;
-* the time to the first row;
-* peak memory with 1,000 photos and with 10,000 (the same ones, under more names);
-* cold starts: `--help`, and one photo against a bare `import tensorflow` and a loaded model.
+* images a second, end to end and from the first row on, beside what the model does on photos that
+  are decoded already, what decoding alone does, and the share of what both together could do at
+  best where they share the same cores;
+* the time to the first row, and of a cold start with one photo;
+* peak memory, and by LiteRT that of ten times as many photos (the same ones, under more names);
+* `--help` and a bare `import tensorflow`.
 
     python benchmarks/predict.py PHOTOS [--weights nima.h5]
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -31,9 +33,24 @@ from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import load_fitted, load_photo
 
+if TYPE_CHECKING:
+    from nima_pretrain.prediction.engines import Engine
+
 _NUMBER = 1000
 _LARGE_EVERY = 10
 _PROGRAM = str(Path(sys.executable).with_name("nima-pretrain"))
+
+
+_LABELS = (
+    "model alone, photos/s",
+    "decoding alone, photos/s",
+    "predict end to end, photos/s",
+    "predict from the first row on, photos/s",
+    "  as a share of what both can reach",
+    "first row after, s",
+    "one photo from a cold start, s",
+    "peak memory, MB",
+)
 
 
 class Run(NamedTuple):
@@ -60,24 +77,30 @@ def make_photos(sources: list[Path], folder: Path, number: int) -> None:
         list(executor.map(make, range(number)))
 
 
-def run_predict(folder: Path, weights: Path) -> Run:
+def run_predict(folder: Path, weights: Path, engine: str) -> Run:
     """Runs the program as a user does, and watches it."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [_PROGRAM, "predict", str(folder), "--weights", str(weights), "--quiet"],
-        stdout=subprocess.PIPE,
-    )
+    command = [_PROGRAM, "predict", str(folder), "--weights", str(weights), "--engine", engine]
+    process = subprocess.Popen([*command, "--quiet"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    rows, first_row = 0, 0.0
+    rows, first_row, peak = 0, 0.0, 0
     for line in process.stdout:
         first_row = first_row or time.perf_counter() - started
         rows += b",ok," in line
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    seconds = time.perf_counter() - started
-    return Run(seconds, first_row, usage.ru_maxrss * 1024, rows)
+        peak = max(peak, _peak_bytes(process.pid))
+    assert process.wait() == 0
+    return Run(time.perf_counter() - started, first_row, peak, rows)
+
+
+def _peak_bytes(pid: int) -> int:
+    """Returns the peak memory of a process; what `os.wait4` tells includes its parent's."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except ProcessLookupError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) * 1024 if found else 0
 
 
 def seconds_of(*command: str, times: int = 5) -> float:
@@ -102,86 +125,86 @@ def rate_of(work: Callable[[], object], number: int, times: int = 5) -> float:
     return number / median(taken)
 
 
+def rate_of_model(model: "Engine", batch: np.ndarray) -> float:
+    """Returns the photos per second of a model on decoded photos, on all cores."""
+    if not model.scores_in_threads:
+        return rate_of(lambda: model(batch), len(batch), times=15)
+
+    def score() -> None:
+        list(executor.map(model, np.array_split(batch, len(batch))))
+
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        return rate_of(score, len(batch), times=15)
+
+
 def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--weights", type=Path, help="default: MobileNetV2, random weights, 224 px")
+    parser.add_argument("--weights", default="bundled", help="default: the bundled scorer")
     parser.add_argument("--number", type=int, default=_NUMBER)
+    parser.add_argument("--many", type=int, default=10, help="times as many for the peak memory")
     arguments = parser.parse_args()
     import_tensorflow()
-    from nima_pretrain.networks import load_model
-    from nima_pretrain.networks.photo_model import PhotoModel
+    from nima_pretrain.prediction.engines import ENGINES, load_engine
     from nima_pretrain.prediction.scoring import BATCH_SIZE
+    from nima_pretrain.weights.cache import find_scorer
+    from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
-    from nima_pretrain.weights.store import read_side_car
 
     number = arguments.number
+    weights = find_scorer(arguments.weights)
+    card = read_side_car(weights, NimaCard)
+    network, size = card.network, card.network.input_size
+    print(
+        f"{network.backbone} {network.width:g}, {size} px; {number} JPEGs; {os.cpu_count()} cores"
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "photos")
         make_photos(find_photos(arguments.photos), folder, number)
-        weights = arguments.weights or random_weights(Path(temporary, "nima.h5"))
-        network = read_side_car(weights, NimaCard).network
-        print(f"{network.backbone} {network.width:g}, {network.input_size} px; {number} JPEGs")
-
-        model = PhotoModel(load_model(weights), network)
-        size = network.input_size
-        batch = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, size, size, 3), np.uint8)
-        model(batch)
-        forward = rate_of(lambda: model(batch), BATCH_SIZE, times=15)
-        paths = find_photos(folder)[:300]
+        paths = find_photos(folder)
 
         def decode() -> None:
             with ThreadPoolExecutor(os.cpu_count()) as executor:
-                list(executor.map(lambda path: load_fitted(path, size, network.fit), paths))
+                list(executor.map(lambda path: load_fitted(path, size, network.fit), paths[:300]))
 
-        decoding = rate_of(decode, len(paths), times=2)
-        small = run_predict(folder, weights)
-        assert small.rows == number
-        steady = (number - BATCH_SIZE) / (small.seconds - small.first_row)
-        best = 1 / (1 / forward + 1 / decoding)
-        print(f"forward alone {forward:.1f}/s, decoding alone {decoding:.1f}/s")
-        print(f"end to end {number / small.seconds:.1f}/s, from the first row on {steady:.1f}/s")
-        print(
-            f"share of the forward rate {steady / forward:.0%}; both on the same cores can reach "
-            f"{best / forward:.0%} at best ({steady / best:.0%} of that)"
-        )
-        print(f"first row after {small.first_row:.2f} s")
+        batch = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, size, size, 3), np.uint8)
+        decoding = rate_of(decode, len(paths[:300]), times=2)
+        rows: dict[str, list[float]] = {}
+        for engine in ENGINES:
+            forward = rate_of_model(load_engine(weights, card, engine), batch)
+            run = run_predict(folder, weights, engine)
+            assert run.rows == number
+            steady = (number - 1) / (run.seconds - run.first_row)
+            best = 1 / (1 / forward + 1 / decoding)
+            one = [_PROGRAM, "predict", str(paths[1]), "--weights", str(weights)]
+            rows[engine] = [
+                forward,
+                decoding,
+                number / run.seconds,
+                steady,
+                steady / best,
+                run.first_row,
+                seconds_of(*one, "--engine", engine),
+                run.peak_bytes / 1e6,
+            ]
+        for label, *values in zip(_LABELS, *rows.values(), strict=True):
+            ratio = values[0] / values[1]
+            print(f"{label:42}{values[0]:9.2f}{values[1]:9.2f}   ratio {ratio:.2f}")
 
         many = Path(temporary, "many")
         many.mkdir()
-        for index in range(10 * number):
+        for index in range(arguments.many * number):
             os.link(folder / f"{index % number:05}.jpg", many / f"{index:06}.jpg")
-        large = run_predict(many, weights)
-        assert large.rows == 10 * number
+        large = run_predict(many, weights, "litert")
+        assert large.rows == arguments.many * number
+        peak = rows["litert"][-1] * 1e6
         print(
-            f"peak memory {small.peak_bytes / 1e6:.0f} MB with {number} photos, "
-            f"{large.peak_bytes / 1e6:.0f} MB with {10 * number} "
-            f"({large.peak_bytes / small.peak_bytes:.3f} times)"
+            f"peak memory of {large.rows} photos by litert: {large.peak_bytes / 1e6:.0f} MB "
+            f"({large.peak_bytes / peak:.3f} times)"
         )
-
-        help_seconds = seconds_of(_PROGRAM, "--help")
-        load = (
-            "import tensorflow; from pathlib import Path; from nima_pretrain.weights.store "
-            f"import load_model; load_model(Path({str(weights)!r}))"
-        )
-        bare = seconds_of(sys.executable, "-c", load)
-        one = seconds_of(_PROGRAM, "predict", str(paths[1]), "--weights", str(weights))
-        print(f"--help {help_seconds:.2f} s")
-        print(f"one photo {one:.2f} s, bare import and load {bare:.2f} s, ratio {one / bare:.2f}")
-
-
-def random_weights(path: Path) -> Path:
-    """Writes a NIMA model of full size that has learned nothing."""
-    from nima_pretrain.config import NetworkConfig
-    from nima_pretrain.networks import build_backbone, build_nima
-    from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
-    from nima_pretrain.weights.store import save_weights
-
-    scale = ScaleConfig(bins=10, low=1, high=10)
-    side_car = NimaCard(network=NetworkConfig(), scale=scale)
-    save_weights(build_nima(build_backbone()), path, side_car)
-    return path
+    bare = seconds_of(sys.executable, "-c", "import tensorflow", times=3)
+    print(f"--help {seconds_of(_PROGRAM, '--help'):.2f} s; import tensorflow {bare:.2f} s")
 
 
 if __name__ == "__main__":

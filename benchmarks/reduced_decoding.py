@@ -73,8 +73,9 @@ def main() -> None:
     import_tensorflow()
     from nima_pretrain.distortions.geometry import fit_photo
     from nima_pretrain.metrics import mean_score
+    from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
-    from nima_pretrain.weights.store import load_model, read_side_car
+    from nima_pretrain.weights.store import load_model
 
     side_car = read_side_car(arguments.weights, NimaCard)
     network, scale = side_car.network, side_car.score_scale

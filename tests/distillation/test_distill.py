@@ -29,8 +29,8 @@ from nima_pretrain.networks.emd import earth_movers_distance
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import score_photos
 from nima_pretrain.training.ratings_split import RatingsSplit
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import read_side_car
 from tests.processes import finish, program, wait_until
 from tests.training.test_finetune_resume import steps_done
 
@@ -176,9 +176,11 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
     side_car, model = read_side_car(whole / "nima.h5", NimaCard), load_model(whole / "nima.h5")
     assert side_car.head == "mlp"
     ratings = load_ratings(data / "ratings.csv", data).part("validation")
-    results, table = agreement_with(model, side_car, ratings, resamples=0)
+    results, table = agreement_with(
+        PhotoModel(model, side_car.network), side_car, ratings, resamples=0
+    )
     assert results.images == 6
-    scores = score_photos(PhotoModel(model, side_car.network), ratings.scale, ratings.paths)
+    scores = score_photos(model, ratings.scale, ratings.paths)
     rows = np.array([score.distribution for score in scores])
     np.testing.assert_allclose(table["mean"], rows @ ratings.scale.scores, rtol=1e-5)
     assert [entry.side_car.kind for entry in publish(whole, tmp_path / "public")] == ["nima"]

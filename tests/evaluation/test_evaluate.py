@@ -21,6 +21,7 @@ from nima_pretrain.evaluation.evaluation_files import (
 )
 from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.networks import build_backbone, build_nima
+from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
@@ -30,7 +31,7 @@ SIDE_CAR = NimaCard(network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
 
 @pytest.fixture(scope="module")
 def model():
-    return build_nima(build_backbone(input_size=32, width=0.35), num_bins=5)
+    return PhotoModel(build_nima(build_backbone(input_size=32, width=0.35), num_bins=5), NETWORK)
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_evaluations_are_kept_with_the_run_and_not_replaced_by_others(model, rat
 def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     model, ratings, tmp_path
 ):
-    save_weights(model, tmp_path / "nima.h5", SIDE_CAR)
+    save_weights(model.model, tmp_path / "nima.h5", SIDE_CAR)
     rated = replace(ratings, parts=("training", *["test"] * 5))
     found = evaluate(
         tmp_path / "nima.h5",

@@ -23,8 +23,8 @@ from nima_pretrain.pretext.loss_layers import LossLayer
 from nima_pretrain.pretext.method import Method, Progress
 from nima_pretrain.pretext.methods import METHODS, method_of
 from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import PretextCard
-from nima_pretrain.weights.store import read_side_car
 from tests.processes import finish, position_of, wait_until
 from tests.training.test_checkpoint import command, photos  # noqa: F401
 

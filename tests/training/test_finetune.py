@@ -16,8 +16,9 @@ from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import compare_reference_scores
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.ratings_split import split_ratings
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard
-from nima_pretrain.weights.store import read_side_car, save_weights
+from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 
 CONFIG = FinetuneConfig(

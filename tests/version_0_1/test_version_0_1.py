@@ -23,8 +23,8 @@ from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import FinetuneResults
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, PretextCard
-from nima_pretrain.weights.store import read_side_car
 from tests.keras_files import IS_KERAS_3
 
 needs_keras_2 = pytest.mark.skipif(

@@ -6,8 +6,8 @@ import pytest
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import load_model
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import read_side_car
 from tests.keras_files import save_weights_as_keras_2
 
 

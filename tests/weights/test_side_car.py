@@ -7,6 +7,7 @@ import pytest
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import (
     BackboneCard,
     Card,
@@ -17,7 +18,7 @@ from nima_pretrain.weights.side_car import (
     read_beside,
     sha256_of,
 )
-from nima_pretrain.weights.store import load_model, read_side_car
+from nima_pretrain.weights.store import load_model
 
 NETWORK = {"backbone": "MobileNetV2", "width": 0.35, "input_size": 32, "fit": "letterbox"}
 # Fields of every side-car of version 0.1, whatever its kind, except those that were None.

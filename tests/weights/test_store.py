@@ -10,8 +10,9 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
-from nima_pretrain.weights.store import load_base_weights, read_side_car, save_weights
+from nima_pretrain.weights.store import load_base_weights, save_weights
 from tests.keras_files import save_model_as_keras_2
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)

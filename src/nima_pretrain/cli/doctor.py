@@ -11,7 +11,7 @@ import typer
 
 from nima_pretrain import __version__
 from nima_pretrain.cli.console import print_table
-from nima_pretrain.cli.options import start_tensorflow
+from nima_pretrain.cli.options import EngineChoice, start_tensorflow
 
 if TYPE_CHECKING:
     from nima_pretrain.prediction.reference_scores import ScoreCheck
@@ -36,6 +36,7 @@ def doctor(
             "scorer of `predict`.",
         ),
     ] = None,
+    engine: EngineChoice = None,
 ) -> None:
     """Show the installation, and check that weights reproduce their recorded scores."""
     start_tensorflow()
@@ -45,7 +46,7 @@ def doctor(
     from nima_pretrain.weights.cache import find_scorer
 
     file = find_scorer(weights)
-    scorer = load_scorer(file)
+    scorer = load_scorer(file, engine=engine)
     checks = compare_reference_scores(scorer.model, scorer.side_car)
     print_reference_scores(checks, weights or file.stem)
     if any(check.agrees is False for check in checks):

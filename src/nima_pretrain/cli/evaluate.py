@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nima_pretrain.cli.console import print_table
+from nima_pretrain.cli.console import print_table, start_logging
 from nima_pretrain.cli.options import (
+    EngineChoice,
     ImagesFolder,
     Name,
     RatingsFile,
     Scale,
     TestList,
     given,
-    start_tensorflow,
+    start_engines,
 )
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ def evaluate(
         float | None,
         typer.Option(help="Mean above which a photo is good. Default: 5 on 1..10, else midway."),
     ] = None,
+    engine: EngineChoice = None,
 ) -> None:
     """Compare a model's scores with human ratings."""
-    start_tensorflow()
+    start_logging()
+    start_engines(engine, weights)
     from nima_pretrain.evaluation.evaluate import evaluate as compare_with_ratings
 
     found = compare_with_ratings(**given(context))

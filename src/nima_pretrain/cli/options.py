@@ -67,6 +67,15 @@ Scale = Annotated[
     str | None,
     typer.Option(metavar="LOW:HIGH[:BINS]", help="Score scale, if the ratings do not state it."),
 ]
+EngineChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="litert|tensorflow",
+        help="Default: litert, which starts and scores faster, where the weights have a .tflite "
+        "file.",
+    ),
+]
 Name = Annotated[
     str | None, typer.Option(help="Name of the evaluation. Default: that of the ratings file.")
 ]
@@ -118,6 +127,18 @@ def given(context: typer.Context, *others: str, **changes: Any) -> dict[str, Any
     """
     kept = {name: value for name, value in context.params.items() if name not in others}
     return {**kept, **changes}
+
+
+def start_engines(engine: str | None, *models: Path) -> None:
+    """Imports TensorFlow, without its messages, if it is the engine of one of the models."""
+    from nima_pretrain.cli.startup import import_tensorflow
+    from nima_pretrain.prediction.engines import engine_for
+    from nima_pretrain.weights.reading import read_side_car
+    from nima_pretrain.weights.side_car import Card
+
+    engines = {engine_for(model, read_side_car(model, Card), engine) for model in models}
+    if "tensorflow" in engines:
+        import_tensorflow()
 
 
 def start_tensorflow() -> None:

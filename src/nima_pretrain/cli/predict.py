@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nima_pretrain.cli.console import be_quiet, say
-from nima_pretrain.cli.options import given, start_tensorflow
+from nima_pretrain.cli.console import be_quiet, say, start_logging
+from nima_pretrain.cli.options import EngineChoice, given, start_engines
 from nima_pretrain.errors import InputError
 
 
@@ -53,6 +53,7 @@ def predict(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with thumbnails.")
     ] = None,
+    engine: EngineChoice = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if a file could not be scored.")
     ] = False,
@@ -68,17 +69,22 @@ def predict(
 ) -> None:
     """Score photos: mean, standard deviation and distribution of the predicted ratings."""
     from nima_pretrain.prediction.files import check_output
+    from nima_pretrain.weights.cache import find_explainer, find_scorer
 
     listing = _listing(photos)
     file = None if output == "-" else Path(output)
-    # Reports wrong arguments before TensorFlow is imported.
+    # Reports wrong arguments before an engine is started.
     check_output(file, resume=resume, overwrite=overwrite)
-    start_tensorflow()
-    from nima_pretrain.prediction.predict import predict as score_photos
-
+    start_logging()
     if quiet:
         be_quiet()
-    arguments = given(context, "quiet", "strict", photos=listing, output=file)
+    models = {"weights": find_scorer(weights)}
+    if explain is not None:
+        models["explain"] = find_explainer(explain)
+    start_engines(engine, *models.values())
+    from nima_pretrain.prediction.predict import predict as score_photos
+
+    arguments = given(context, "quiet", "strict", photos=listing, output=file, **models)
     try:
         counts = score_photos(**arguments)
     except KeyboardInterrupt:

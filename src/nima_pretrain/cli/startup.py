@@ -2,7 +2,8 @@
 
 import os
 import sys
-import tempfile
+
+from nima_pretrain.native_stderr import without_lines
 
 # Messages that TensorFlow prints at its start on every machine, or on every one without a GPU.
 _NOISE = (
@@ -17,26 +18,13 @@ _NOISE = (
 def import_tensorflow() -> None:
     """Imports TensorFlow and forwards its stderr output, except for known harmless messages.
 
-    TensorFlow bypasses Python's stderr, so the file descriptor is redirected. Its informational
-    messages remain disabled afterwards, unless TF_CPP_MIN_LOG_LEVEL is set.
+    Its informational messages remain disabled afterwards, unless TF_CPP_MIN_LOG_LEVEL is set.
     """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            import tensorflow as tf
+    with without_lines(*_NOISE):
+        import tensorflow as tf
 
-            # Searches for GPUs here, so that messages on missing ones are filtered, too.
-            tf.config.list_physical_devices("GPU")
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            caught.seek(0)
-            for line in caught:
-                if not any(noise in line for noise in _NOISE):
-                    os.write(stderr, line)
-            os.close(stderr)
+        # Searches for GPUs here, so that messages on missing ones are filtered, too.
+        tf.config.list_physical_devices("GPU")

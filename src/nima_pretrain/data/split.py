@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_text, replacing
+
+if TYPE_CHECKING:
+    import pandas as pd  # imported where it is used: it takes a third of the start of scoring
 
 PARTS = ("training", "validation", "test")
 
@@ -143,6 +145,8 @@ def split_photos(
 
 def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
     """Writes the photos of a run as CSV: `photo,part,sha256`."""
+    import pandas as pd
+
     rows = [
         (name, part, scan.digests[split.root / name])
         for part in PARTS
@@ -152,12 +156,14 @@ def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
         pd.DataFrame(rows, columns=["photo", "part", "sha256"]).to_csv(partial, index=False)
 
 
-def read_photo_list(file: Path) -> pd.DataFrame:
+def read_photo_list(file: Path) -> "pd.DataFrame":
     """Returns the table written by `write_photo_list`.
 
     Raises:
         InputError: the file cannot be read.
     """
+    import pandas as pd
+
     try:
         return pd.read_csv(file, dtype=str, keep_default_na=False)[["photo", "part", "sha256"]]
     except (OSError, ValueError, KeyError) as error:

@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -16,11 +15,11 @@ from nima_pretrain.evaluation.results import EvaluationResults, Metrics
 from nima_pretrain.evaluation.significance import RESAMPLES, bootstrap_interval
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
-from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import load_model, read_side_car
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +55,7 @@ def evaluate(
     predictions: Path | str | None = None,
     threshold: float | None = None,
     resamples: int = RESAMPLES,
+    engine: str | None = None,
 ) -> Evaluation:
     """Returns a model's agreement with human ratings, which is also saved beside the weights.
 
@@ -72,6 +72,7 @@ def evaluate(
         threshold: mean score above which a photo is good, on the scale of the ratings; None for
             the default of that scale.
         resamples: number of bootstrap samples of the 95 % intervals; 0 for no intervals.
+        engine: see `load_scorer`.
 
     Raises:
         InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
@@ -96,7 +97,8 @@ def evaluate(
             raise InputError(f"Expected photos for {part} in {stem}, but its split has none.")
         rated = rated.part(part)
     name = name or "-".join([stem, *([part] if part else [])])
-    results, table = agreement_with(load_model(weights), side_car, rated, threshold, resamples)
+    model = load_engine(weights, side_car, engine)
+    results, table = agreement_with(model, side_car, rated, threshold, resamples)
     folder = write_evaluation(results, table, weights.parent, name)
     if output:
         write_json(Path(output), results.model_dump(mode="json"))
@@ -107,7 +109,7 @@ def evaluate(
 
 
 def agreement_with(
-    model: keras.Model,
+    model: Engine,
     side_car: NimaCard,
     ratings: Ratings,
     threshold: float | None = None,
@@ -135,10 +137,9 @@ def agreement_with(
         InputError: no photo can be read.
     """
     scale, own_scale = ratings.scale, side_car.score_scale
-    photo_model = PhotoModel(model, side_car.network)
     scores = []
     with counting("scoring photos", len(ratings)) as show:
-        for score in score_photos(photo_model, own_scale, ratings.paths):
+        for score in score_photos(model, own_scale, ratings.paths):
             scores.append(score)
             show(len(scores))
     read = [score.distribution is not None for score in scores]

@@ -8,6 +8,8 @@ from nima_pretrain.evaluation.evaluation_files import evaluations_of, metrics_ta
 from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.report import markdown_table, render
+from nima_pretrain.weights.litert import litert_path
+from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.manifest import (
     MANIFEST,
     Manifest,
@@ -75,12 +77,16 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Published:
     with replacing(target) as partial:
         shutil.copyfile(file, partial)
     write_json(side_car_path(target), side_car.model_dump(mode="json", exclude_none=True))
+    if isinstance(side_car, NimaCard) or "regression" in getattr(side_car, "tasks", ()):
+        try_litert(target)
+        side_car = read_beside(target)
     entry = Published(
         name=name,
         address=target.name,
         bytes=target.stat().st_size,
         sha256=side_car.sha256,
         side_car=side_car,
+        litert_bytes=litert_path(target).stat().st_size if side_car.litert else None,
     )
     card = folder / f"{name}.md"
     if not card.exists():

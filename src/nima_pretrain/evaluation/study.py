@@ -25,8 +25,9 @@ from nima_pretrain.evaluation.view_outputs import (
     pretext_score,
 )
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard
-from nima_pretrain.weights.store import load_model, read_side_car
+from nima_pretrain.weights.store import load_model
 
 logger = logging.getLogger(__name__)
 

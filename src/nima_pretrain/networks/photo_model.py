@@ -20,7 +20,10 @@ class PhotoModel:
     Attributes:
         model: from photos (B, S, S, 3) uint8 to (B, n) float32.
         network: size and fit of its input.
+        scores_in_threads: False: it takes batches, and uses all cores itself.
     """
+
+    scores_in_threads = False
 
     def __init__(self, model: keras.Model, network: NetworkConfig) -> None:
         self.model = model

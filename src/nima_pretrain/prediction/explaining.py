@@ -6,10 +6,9 @@ import numpy as np
 
 from nima_pretrain.distortions import Distortion, DistortionBank, get_bank
 from nima_pretrain.errors import InputError
-from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.pretext.levels import levels_model
+from nima_pretrain.prediction.engines import Engine, load_engine
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import PretextCard
-from nima_pretrain.weights.store import load_model, read_side_car
 
 _SHOWN = 3
 # One of five levels, the number of most distortions.
@@ -32,7 +31,7 @@ class Explainer:
             `pretext.levels`.
     """
 
-    def __init__(self, model: PhotoModel, bank: DistortionBank, usual: np.ndarray) -> None:
+    def __init__(self, model: Engine, bank: DistortionBank, usual: np.ndarray) -> None:
         self.model = model
         self.bank = bank
         self.usual = usual
@@ -59,11 +58,12 @@ class Explainer:
         return ", ".join(_words(level, distortion) for level, distortion in seen[:_SHOWN])
 
 
-def load_explainer(path: Path) -> Explainer:
+def load_explainer(path: Path, engine: str | None = None) -> Explainer:
     """Returns an explainer with a pretext model.
 
     Args:
         path: a `pretext.h5` with a regression head.
+        engine: see `engines.engine_for`.
 
     Raises:
         InputError: the weights are missing, of another kind, or have no regression head.
@@ -77,7 +77,7 @@ def load_explainer(path: Path) -> Explainer:
         )
     bank = get_bank(side_car.bank or "paper")
     usual = side_car.usual_levels or ((0.0, 0.0),) * len(bank)
-    return Explainer(levels_model(load_model(path), side_car.network), bank, np.array(usual))
+    return Explainer(load_engine(path, side_car, engine), bank, np.array(usual))
 
 
 def _words(level: float, distortion: Distortion) -> str:

@@ -18,14 +18,13 @@ from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.errors import InputError
 from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
 from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, format_of, shown
-from nima_pretrain.prediction.page import write_score_report
 from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
 from nima_pretrain.prediction.scorer import Scorer, load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
 from nima_pretrain.progress import counting
 from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import read_side_car
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +49,7 @@ def predict(
     top: int | None = None,
     explain: Path | str | None = None,
     report: Path | str | None = None,
+    engine: str | None = None,
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
@@ -70,6 +70,7 @@ def predict(
         top: number of best rows to keep at the end; None for all.
         explain: see `scorer.load_scorer`.
         report: HTML page of thumbnails to write, too, before `top` removes rows; or None.
+        engine: see `scorer.load_scorer`.
         max_pixels: see `scorer.load_scorer`.
         full_size: see `scorer.load_scorer`.
         batch_size: see `scorer.load_scorer`.
@@ -95,6 +96,7 @@ def predict(
     scorer = load_scorer(
         weights,
         explain=explain,
+        engine=engine,
         max_pixels=max_pixels,
         full_size=full_size,
         batch_size=batch_size,
@@ -111,6 +113,8 @@ def predict(
         rows = stack.enter_context(ScoreFile(path, style, resume))
         counts = _write_missing(rows, listing, scorer)
         if report:
+            from nima_pretrain.prediction.page import write_score_report
+
             write_score_report(Path(report), rows, scorer.side_car.score_scale)
         if sort or top is not None:
             rows.arrange(_best_first(rows)[:top])

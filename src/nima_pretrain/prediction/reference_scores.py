@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.samples import lossless_photos
-from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.engines import Engine
 from nima_pretrain.prediction.scoring import score_photos
 from nima_pretrain.weights.side_car import NimaCard, ReferenceScore
 
@@ -30,7 +30,7 @@ class ScoreCheck(NamedTuple):
     agrees: bool | None
 
 
-def reference_scores(model: PhotoModel, scale: ScoreScale) -> dict[str, ReferenceScore]:
+def reference_scores(model: Engine, scale: ScoreScale) -> dict[str, ReferenceScore]:
     """Returns the mean scores of photos bundled with installed packages, by file name.
 
     Args:
@@ -50,7 +50,7 @@ def reference_scores(model: PhotoModel, scale: ScoreScale) -> dict[str, Referenc
     return scores
 
 
-def compare_reference_scores(model: PhotoModel, side_car: NimaCard) -> list[ScoreCheck]:
+def compare_reference_scores(model: Engine, side_car: NimaCard) -> list[ScoreCheck]:
     """Returns the comparison of a model's scores with those recorded in its side-car.
 
     Args:

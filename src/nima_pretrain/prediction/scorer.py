@@ -9,7 +9,7 @@ import numpy as np
 
 from nima_pretrain.data.photos import MAX_PIXELS, Photo, PhotoError, read_photo
 from nima_pretrain.metrics import percentile_of
-from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.explaining import Explainer, load_explainer
 from nima_pretrain.prediction.scoring import (
     BATCH_SIZE,
@@ -19,11 +19,9 @@ from nima_pretrain.prediction.scoring import (
     outputs_of_photos,
     score_of,
 )
-from nima_pretrain.weights import BUNDLED
-from nima_pretrain.weights.bundled import bundled_of
-from nima_pretrain.weights.cache import find_scorer, find_weights
+from nima_pretrain.weights.cache import find_explainer, find_scorer
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import load_model, read_side_car
 
 _DIGEST_SHOWN = 8
 
@@ -40,7 +38,7 @@ class Scorer:
         read: decodes a photo.
     """
 
-    model: PhotoModel
+    model: Engine
     side_car: NimaCard
     explainer: Explainer | None = None
     batch_size: int = BATCH_SIZE
@@ -88,6 +86,7 @@ def load_scorer(
     weights: Path | str | None = None,
     *,
     explain: Path | str | None = None,
+    engine: str | None = None,
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
@@ -100,6 +99,8 @@ def load_scorer(
             NIMA_PRETRAIN_WEIGHTS.
         explain: a `pretext.h5` with a regression head, the name of one, or "bundled" for the one
             that comes with the package; scores then have an explanation.
+        engine: "litert" or "tensorflow"; None for LiteRT, which starts faster and scores more
+            photos a second, where the weights have a `.tflite` file.
         max_pixels: a file whose header states more pixels is not decoded.
         full_size: whether large photos are decoded at full size: exact, but slower.
         batch_size: photos per batch of the network.
@@ -115,12 +116,8 @@ def load_scorer(
     """
     file = find_scorer(weights)
     side_car = read_side_car(file, NimaCard)
-    explainer = None
-    if explain is not None:
-        explainer = load_explainer(
-            bundled_of("pretext") if explain == BUNDLED else find_weights(explain)
-        )
-    model = PhotoModel(load_model(file), side_car.network)
+    explainer = load_explainer(find_explainer(explain), engine) if explain is not None else None
+    model = load_engine(file, side_car, engine)
     read = partial(_read, full_size=full_size, max_pixels=max_pixels)
     return Scorer(model, side_car, explainer, batch_size, read)
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import Photo, PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.metrics import mean_score, score_spread
-from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.engines import Engine
+
+if TYPE_CHECKING:
+    import pandas as pd  # scoring begins without it
 
 BATCH_SIZE = 32
 
@@ -65,7 +67,7 @@ class _Inputs(NamedTuple):
 
 
 def score_photos(
-    model: PhotoModel,
+    model: Engine,
     scale: ScoreScale,
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
@@ -99,7 +101,7 @@ def score_of(path: Path, outputs: "Outputs | PhotoError", scale: ScoreScale) -> 
 
 
 def outputs_of_photos(
-    models: Sequence[PhotoModel],
+    models: Sequence[Engine],
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
     read: ReadPhoto = read_photo,
@@ -107,7 +109,7 @@ def outputs_of_photos(
     """Yields every file with the models' outputs for it, or the error.
 
     Photos are decoded by one thread per core, up to two batches ahead of the models, so memory
-    does not depend on their number.
+    does not depend on their number. Models that allow it are run by the same threads.
 
     Args:
         models: the models, each applied to every photo.
@@ -117,6 +119,10 @@ def outputs_of_photos(
     """
     inputs_of = partial(_inputs_of, models=models, read=read)
     with ThreadPoolExecutor(os.cpu_count()) as executor:
+        if all(model.scores_in_threads for model in models):
+            outputs_of = partial(_outputs_of, models=models, read=read)
+            yield from ordered_map(executor, outputs_of, photos, ahead=2 * batch_size)
+            return
         loaded = ordered_map(executor, inputs_of, photos, ahead=2 * batch_size)
         while batch := list(islice(loaded, batch_size)):
             inputs = [item.by_model for _, item in batch if isinstance(item, _Inputs)]
@@ -132,8 +138,10 @@ def outputs_of_photos(
                     yield path, item
 
 
-def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFrame:
+def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> "pd.DataFrame":
     """Returns a table of scores: path, mean, std, p1 .. pn, status, error."""
+    import pandas as pd
+
     table = pd.DataFrame({"path": [str(score.path) for score in scores]})
     missing = np.full(scale.bins, np.nan)
     distributions = np.array(
@@ -149,8 +157,18 @@ def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> pd.DataFram
     return table
 
 
+def _outputs_of(
+    photo: Path | PhotoError, models: Sequence[Engine], read: ReadPhoto
+) -> tuple[Path, Outputs | PhotoError]:
+    path, item = _inputs_of(photo, models, read)
+    if isinstance(item, PhotoError):
+        return path, item
+    pairs = zip(models, item.by_model, strict=True)
+    return path, Outputs(tuple(model(pixels[None])[0] for model, pixels in pairs), item.notes)
+
+
 def _inputs_of(
-    photo: Path | PhotoError, models: Sequence[PhotoModel], read: ReadPhoto
+    photo: Path | PhotoError, models: Sequence[Engine], read: ReadPhoto
 ) -> tuple[Path, _Inputs | PhotoError]:
     if isinstance(photo, PhotoError):
         return photo.path, photo

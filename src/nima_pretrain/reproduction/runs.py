@@ -21,8 +21,8 @@ from nima_pretrain.reproduction.pages import Pages
 from nima_pretrain.reproduction.results import write_categories, write_comparison
 from nima_pretrain.training.ratings_split import RATINGS
 from nima_pretrain.training.results import FinetuneResults
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-from nima_pretrain.weights.store import read_side_car
 
 
 def compare(

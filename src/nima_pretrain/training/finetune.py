@@ -40,6 +40,7 @@ from nima_pretrain.training.resumable_fit import Checkpoints
 from nima_pretrain.training.run_directory import config_of_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,10 @@ def finetune(
 ) -> FinetuneResults:
     """Trains a NIMA model on human ratings, and returns its results.
 
-    `nima.h5` in the run directory has the weights of the epoch with the lowest validation loss in
-    both stages; `results.json` contains the results. After an ordering stage it has the weights of
-    its end, and `ratings_alone.h5` those before.
+    `nima.h5` in the run directory, and `nima.tflite` for scoring without TensorFlow, have the
+    weights of the epoch with the lowest validation loss in both stages, or after an ordering stage
+    those of its end; then `ratings_alone.h5` has those before. `results.json` contains the
+    results.
 
     Args:
         ratings: a file of ratings in any format, see `data.rating_files`, or `Ratings`.
@@ -167,6 +169,7 @@ def finetune(
         seconds=round(checkpoints.seconds, 1),
         **objective.about,
     )
+    try_litert(run / "nima.h5")
     results.write(run)
     checkpoints.delete()
     return results

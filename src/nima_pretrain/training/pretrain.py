@@ -34,6 +34,7 @@ from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
 from nima_pretrain.training.run_directory import CONFIG, open_run
 from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,8 @@ def pretrain(
             callbacks=callbacks,
         )
     best.check()
+    if "regression" in getattr(config, "tasks", ""):
+        try_litert(run / "pretext.h5")
 
     # Save: the results, including the metrics of the best epoch's weights on the test photos.
     numbers = {part: len(getattr(split, part)) for part in PARTS}

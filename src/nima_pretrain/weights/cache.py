@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from filelock import FileLock
 
@@ -15,18 +15,22 @@ from nima_pretrain.files import replacing, write_json
 from nima_pretrain.progress import counting
 from nima_pretrain.weights import BUNDLED, SUFFIXES
 from nima_pretrain.weights.bundled import bundled, bundled_backbone, bundled_of
-from nima_pretrain.weights.manifest import NAME_PATTERN, Published, find_place, is_address
-from nima_pretrain.weights.side_car import (
-    BackboneCard,
-    Origin,
-    read_beside,
-    sha256_of,
-    side_car_path,
-)
+from nima_pretrain.weights.litert import litert_path
+from nima_pretrain.weights.manifest import NAME_PATTERN, find_place, is_address
+from nima_pretrain.weights.side_car import Origin, origin_of, read_beside, sha256_of, side_car_path
 
 logger = logging.getLogger(__name__)
 
 AnyNetwork = TypeVar("AnyNetwork", bound=NetworkConfig)
+
+
+class _File(NamedTuple):
+    """A file to bring: its URL or path, its place in the cache, length and hash."""
+
+    address: str
+    target: Path
+    size: int
+    sha256: str
 
 
 def cache_folder() -> Path:
@@ -91,7 +95,7 @@ def start_from(
         return file, config
     side_car = read_beside(Path(file))
     keys = {"backbone", "width"}
-    if not (isinstance(side_car, BackboneCard) and side_car.origin == "imagenet"):
+    if origin_of(side_car) == "pretraining":
         keys.add("fit")
     network = side_car.network.model_dump(include=keys - config.model_fields_set)
     return file, config.model_copy(update=network)
@@ -119,6 +123,18 @@ def find_scorer(weights: str | Path | None = None) -> Path:
         "No weights that score photos are published there yet. Expected --weights with a nima.h5, "
         "e.g. of `nima-pretrain train` or `finetune`."
     )
+
+
+def find_explainer(weights: str | Path) -> Path:
+    """Returns the weights file of a path or a name, or of the bundled pretext model.
+
+    Args:
+        weights: a path, a name, or "bundled".
+
+    Raises:
+        InputError: see `find_weights`.
+    """
+    return bundled_of("pretext") if weights == BUNDLED else find_weights(weights)
 
 
 def fetch(name: str, source: str | None = None) -> Path:
@@ -165,27 +181,33 @@ def _is_whole(path: Path) -> bool:
 
 
 def _bring(name: str, target: Path, source: str | None) -> None:
-    from nima_pretrain.weights.download import download  # requests takes a while to import
-
     place = find_place(source)
     entry = place.manifest.named(name)
-    address = place.address_of(entry)
-    if is_address(address):
-        with counting(f"downloading {name}, bytes", entry.bytes) as show:
-            download(address, target, entry.bytes, entry.sha256, show)
-    else:
-        _copy(Path(address), target, entry)
+    files = [_File(place.address_of(entry), target, entry.bytes, entry.sha256)]
+    if entry.litert_bytes and entry.side_car.litert:
+        address = place.address_of(entry, ".tflite")
+        sha256 = entry.side_car.litert.sha256
+        files.append(_File(address, litert_path(target), entry.litert_bytes, sha256))
+    for file in files:
+        _bring_file(file)
     content = entry.side_car.model_dump(mode="json", exclude_none=True)
     write_json(side_car_path(target), content)
 
 
-def _copy(file: Path, target: Path, entry: Published) -> None:
-    if not file.is_file():
-        raise InputError(f"Expected the weights {file}, but there is no such file.")
-    if file.stat().st_size != entry.bytes or sha256_of(file) != entry.sha256:
+def _bring_file(file: _File) -> None:
+    from nima_pretrain.weights.download import download  # requests takes a while to import
+
+    if is_address(file.address):
+        with counting(f"downloading {file.target.name}, bytes", file.size) as show:
+            download(file.address, file.target, file.size, file.sha256, show)
+        return
+    path = Path(file.address)
+    if not path.is_file():
+        raise InputError(f"Expected the weights {path}, but there is no such file.")
+    if path.stat().st_size != file.size or sha256_of(path) != file.sha256:
         raise InputError(
-            f"{file} is not the file that was published: its length or sha256 differs. Publish it "
+            f"{path} is not the file that was published: its length or sha256 differs. Publish it "
             "again, or take it from another place with --from."
         )
-    with replacing(target) as partial:
-        shutil.copyfile(file, partial)
+    with replacing(file.target) as partial:
+        shutil.copyfile(path, partial)

@@ -17,13 +17,12 @@ from typing import Any
 
 import h5py
 import keras
-import numpy as np
+
+from nima_pretrain.weights.h5_layers import STATE, last_part, read_layers
 
 _COUNTED = re.compile(
     r"((?:depthwise_|separable_)?conv2d|batch_normalization|normalization)(_\d+)?"
 )
-# State of training that does not affect the outputs; it is not saved.
-_STATE = ("num_calls",)
 
 
 def save_layers(model: keras.Model, path: Path) -> None:
@@ -78,25 +77,6 @@ def finalize(model: keras.Model) -> None:
             layer.finalize_state()
 
 
-def read_layers(path: Path) -> dict[str, list[np.ndarray]]:
-    """Returns the weights in a file by layer name, in the order of the file.
-
-    Raises:
-        ValueError: the file is not a weights file.
-        OSError: the file is not HDF5.
-    """
-    with h5py.File(path, "r") as file:
-        if "layer_names" not in file.attrs:
-            content = "a whole model" if "model_weights" in file else "something else"
-            raise ValueError(f"expected a file of weights alone, it holds {content}")
-        layers = {}
-        for name in _texts(file.attrs["layer_names"]):
-            weights = _texts(file[name].attrs["weight_names"])
-            if not all(_base(weight) in _STATE for weight in weights):
-                layers[name] = [np.asarray(file[name][weight]) for weight in weights]
-        return layers
-
-
 def _layers_with_weights(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Returns the layers with weights by name, see `_without_counts`."""
     layers = [layer for layer in _leaves(model) if layer.weights and not _has_state_alone(layer)]
@@ -108,7 +88,7 @@ def _layers_with_weights(model: keras.Model) -> dict[str, keras.layers.Layer]:
 
 
 def _has_state_alone(layer: keras.layers.Layer) -> bool:
-    return all(_kind_of(weight) in _STATE for weight in layer.weights)
+    return all(_kind_of(weight) in STATE for weight in layer.weights)
 
 
 def _without_counts(names: Sequence[str]) -> list[str]:
@@ -138,15 +118,7 @@ def _leaves(layer: Any) -> Iterator[keras.layers.Layer]:
 
 def _kind_of(weight: Any) -> str:
     """Returns the last part of a weight's name: "conv/kernel:0" -> "kernel"."""
-    return _base(weight.name)
-
-
-def _base(name: str) -> str:
-    return name.rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
-
-
-def _texts(names: Any) -> list[str]:
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return last_part(weight.name)
 
 
 def _check_names(expected: list[str], received: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.weights.h5 import read_layers
+from nima_pretrain.weights.h5_layers import read_layers
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of
 
 _FIRST_KERNELS = 32  # of MobileNet at width 1

@@ -29,6 +29,7 @@ class Published(Config):
         bytes: length of the file.
         sha256: hash of the file.
         side_car: description of the model.
+        litert_bytes: length of NAME.tflite, at the same place; None if there is none.
     """
 
     name: str = Field(pattern=f"^{NAME_PATTERN}$")
@@ -36,11 +37,14 @@ class Published(Config):
     bytes: int = Field(gt=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     side_car: SideCar
+    litert_bytes: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _is_one_file(self) -> "Published":
         if self.sha256 != self.side_car.sha256:
             raise ValueError("its side-car is of another file")
+        if (self.litert_bytes is None) != (self.side_car.litert is None):
+            raise ValueError("its side-car and litert_bytes do not agree on a .tflite file")
         return self
 
 
@@ -70,13 +74,14 @@ class Place(NamedTuple):
     manifest: Manifest
     base: str
 
-    def address_of(self, entry: Published) -> str:
-        """Returns the URL or path of an entry's file."""
-        if is_address(entry.address):
-            return entry.address
+    def address_of(self, entry: Published, suffix: str = ".h5") -> str:
+        """Returns the URL or path of an entry's file, or of the one with another suffix."""
+        address = entry.address.removesuffix(".h5") + suffix
+        if is_address(address):
+            return address
         if is_address(self.base):
-            return urljoin(self.base, entry.address)
-        return str(Path(self.base) / entry.address)
+            return urljoin(self.base, address)
+        return str(Path(self.base) / address)
 
 
 def is_address(text: str) -> bool:

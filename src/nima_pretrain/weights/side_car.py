@@ -37,6 +37,16 @@ class ReferenceScore(Config):
     mean: float
 
 
+class LiteRtFile(Config):
+    """The `.tflite` file of a model: its hash, and its largest difference to the weights.
+
+    The difference is between the outputs of both engines for the reference photographs.
+    """
+
+    sha256: str
+    difference: float
+
+
 class Card(Config):
     """Base class of the side-cars.
 
@@ -47,6 +57,7 @@ class Card(Config):
         training_data: description of the training data, with a hash of the files.
         preprocessing: name of the preprocessing of photos, besides size and fit.
         metrics: metrics of the saved epoch.
+        litert: the same model as a `.tflite` file beside the weights, if there is one.
     """
 
     network: NetworkConfig
@@ -55,6 +66,7 @@ class Card(Config):
     training_data: dict[str, Any] = Field(default_factory=dict)
     preprocessing: str = PREPROCESSING
     metrics: dict[str, float] = Field(default_factory=dict)
+    litert: LiteRtFile | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -127,6 +139,11 @@ class NimaCard(Card):
     def score_scale(self) -> ScoreScale:
         """The score scale of the outputs."""
         return ScoreScale(**self.scale.model_dump())
+
+
+def origin_of(side_car: Card) -> Origin:
+    """Returns the training that the backbone of a model is from."""
+    return side_car.origin if isinstance(side_car, BackboneCard) else "pretraining"
 
 
 SideCar = Annotated[BackboneCard | PretextCard | NimaCard, Field(discriminator="kind")]

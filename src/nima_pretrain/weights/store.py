@@ -19,14 +19,15 @@ from nima_pretrain.networks.nima import build_nima
 from nima_pretrain.pretext.methods import method_of_card
 from nima_pretrain.weights import idealo
 from nima_pretrain.weights.h5 import finalize, load_layers, save_layers
+from nima_pretrain.weights.litert import litert_path
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import (
-    AnyCard,
     BackboneCard,
     Card,
     NimaCard,
     PretextCard,
     expect_kind,
-    read_beside,
+    origin_of,
     sha256_of,
     side_car_path,
 )
@@ -50,30 +51,13 @@ def save_weights(model: keras.Model, path: Path, side_car: Card) -> None:
 
 
 def copy_weights(path: Path, target: Path) -> None:
-    """Copies a weights file and its side-car to another name; existing files are replaced."""
-    for source, copy in ((path, target), (side_car_path(path), side_car_path(target))):
+    """Copies the files of a model to another name; existing files are replaced."""
+    files = [(path, target), (side_car_path(path), side_car_path(target))]
+    if litert_path(path).is_file():
+        files.append((litert_path(path), litert_path(target)))
+    for source, copy in files:
         with replacing(copy) as partial:
             shutil.copyfile(source, partial)
-
-
-def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
-    """Returns the side-car of a weights file, checked against the file.
-
-    idealo's files have none; theirs is derived from the layers, see `idealo`.
-
-    Args:
-        path: the weights file.
-        kind: the expected class; `Card` for any.
-
-    Raises:
-        InputError: the path is of a .json file; the weights are of another kind; or see
-            `side_car.read_beside`.
-    """
-    if path.suffix == ".json":
-        raise InputError(f"Expected a weights file such as nima.h5, received the JSON file {path}.")
-    has_none = path.is_file() and not side_car_path(path).is_file()
-    found = idealo.side_car_of(path) if has_none else None
-    return expect_kind(found or read_beside(path), kind, path)
 
 
 def load_model(path: Path | str, kind: type[Card] = Card) -> keras.Model:
@@ -143,7 +127,8 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
     Args:
         backbone: from `build_backbone`.
         source: "imagenet" (downloaded by Keras), "none", or the path of a `.h5` file: a backbone
-            of this package, or weights of the keras.applications network without its top.
+            of this package, a pretext model, whose heads are left out, or weights of the
+            keras.applications network without its top.
         network: settings that the backbone was built from.
 
     Raises:
@@ -156,18 +141,26 @@ def load_base_weights(backbone: keras.Model, source: str, network: NetworkConfig
         return
     check_base_weights(source)
     path = Path(source)
+    is_pretext = False
     if side_car_path(path).is_file():
-        side_car = read_side_car(path, BackboneCard)
+        side_car = read_side_car(path, Card)
+        is_pretext = isinstance(side_car, PretextCard)
+        if not is_pretext:
+            expect_kind(side_car, BackboneCard, path)
         found = side_car.network
         # input_size may differ: the network is convolutional and takes any.
-        has_fit = side_car.origin == "pretraining"
+        has_fit = origin_of(side_car) == "pretraining"
         for key in ("backbone", "width", *(["fit"] if has_fit else [])):
             if getattr(found, key) != getattr(network, key):
                 raise InputError(
                     f"The weights {path} are of {key} {getattr(found, key)!r}, but the config asks "
                     f"for {getattr(network, key)!r}. Pass --set {key}={getattr(found, key)}."
                 )
-    load_weights(backbone, path)
+    if is_pretext:
+        backbone.set_weights(load_model(path).backbone.get_weights())
+        finalize(backbone)
+    else:
+        load_weights(backbone, path)
 
 
 def check_base_weights(source: str) -> None:
