@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.networks.batch_norm import IS_FUSED_BY_KERAS, with_fused_batch_norm
 from nima_pretrain.networks.layers import InInference
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -123,6 +124,8 @@ def build_backbone(
         model = keras.Model(photos, pool(body.output), name="backbone")
         if name == "EfficientNetB0":
             model = _with_its_own_normalization(model)
+        if not IS_FUSED_BY_KERAS:
+            model = with_fused_batch_norm(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = _BATCH_NORM_MOMENTUM
