@@ -21,6 +21,7 @@ from nima_pretrain.weights.side_car import BackboneCard, NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
 COMMANDS = {
+    "benchmark": "benchmark",
     "check_data": "check-data",
     "compare": "compare",
     "distill": "distill",

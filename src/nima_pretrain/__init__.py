@@ -10,6 +10,7 @@ from typing import Any as _Any
 __version__ = "0.2.0"
 
 _FUNCTIONS = {
+    "benchmark": "prediction.benchmark.benchmark",
     "check_data": "evaluation.check_data.check_data",
     "compare": "reproduction.runs.compare",
     "distill": "distillation.distill.distill",

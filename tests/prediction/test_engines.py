@@ -1,6 +1,7 @@
 """LiteRT and TensorFlow give the same scores; LiteRT needs no TensorFlow; foreign files fail."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_litert_is_the_default_where_its_file_is(folder, tmp_path, caplog):
         nima_pretrain.load_scorer(tmp_path / "nima.h5", engine="litert")
     with pytest.raises(InputError, match="--engine litert or tensorflow, received 'onnx'"):
         nima_pretrain.load_scorer(folder / "nima.h5", engine="onnx")
+
+
+def test_the_benchmark_measures_each_engine_with_one_thread_and_with_all(folder, photo_folder):
+    cores = os.cpu_count()
+    speeds = nima_pretrain.benchmark(photo_folder, weights=folder / "nima.h5", seconds=0.2)
+    measured = {speed[:3] for speed in speeds}
+    assert measured == {
+        ("decoding", None, 1),
+        ("decoding", None, cores),
+        ("model", "litert", 1),
+        ("model", "litert", cores),
+        ("whole", "litert", cores),
+        ("model", "tensorflow", cores),
+        ("whole", "tensorflow", cores),
+    }
+    assert all(speed.per_second > 0 for speed in speeds)
+    (photo_folder / "only").mkdir()
+    (photo_folder / "only" / "broken.jpg").write_bytes(b"broken")
+    with pytest.raises(InputError, match="None of the 1 photos can be read"):
+        nima_pretrain.benchmark(photo_folder / "only", weights=folder / "nima.h5")
 
 
 @pytest.mark.parametrize("content", ["damaged", "of another model"])

@@ -14,6 +14,7 @@ import typer
 
 from nima_pretrain import __version__
 from nima_pretrain.cli import (
+    benchmark,
     check_data,
     compare,
     distill,
@@ -50,6 +51,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "study": study.study,
     "predict": predict.predict,
     "render": render.render,
+    "benchmark": benchmark.benchmark,
     "doctor": doctor.doctor,
 }
 for _name, _command in _COMMANDS.items():
