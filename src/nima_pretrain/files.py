@@ -66,6 +66,8 @@ def parse_json(text: str, path: Path, name: str) -> Any:
     """
     try:
         return json.loads(text)
+    except RecursionError:
+        raise InputError(f"The {name} {path} is nested too deeply to be read.") from None
     except ValueError as error:
         raise InputError(f"The {name} {path} is not JSON: {error}.") from None
 

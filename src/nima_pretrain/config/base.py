@@ -32,8 +32,8 @@ class NetworkConfig(Config):
     """The backbone and the format of its input: the same in every stage."""
 
     backbone: BackboneName = "MobileNetV2"
-    width: float = Field(1.0, gt=0, description="alpha of MobileNet and MobileNetV2")
-    input_size: int = Field(224, ge=32, description="side of the square input, pixels")
+    width: float = Field(1.0, gt=0, le=10, description="alpha of MobileNet and MobileNetV2")
+    input_size: int = Field(224, ge=32, le=2048, description="side of the square input, pixels")
     fit: Literal["letterbox", "squash"] = "letterbox"
 
     @property

@@ -91,6 +91,8 @@ def score_of(path: Path, outputs: "Outputs | PhotoError", scale: ScoreScale) -> 
     if isinstance(outputs, PhotoError):
         return Score(path, error=outputs.reason)
     distribution = outputs.by_model[0]
+    if not np.isfinite(distribution).all():
+        return Score(path, error="the model's scores are not finite", notes=outputs.notes)
     return Score(
         path,
         float(mean_score(distribution, scale.scores)),

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import keras
 
-from nima_pretrain.weights.h5_layers import STATE, last_part, read_layers
+from nima_pretrain.weights.h5_layers import STATE, last_part, open_layers, values_of
 
 _COUNTED = re.compile(
     r"((?:depthwise_|separable_)?conv2d|batch_normalization|normalization)(_\d+)?"
@@ -51,22 +51,23 @@ def load_layers(
         other_names: names in the model by differing names in the file.
 
     Raises:
-        ValueError: names or shapes differ, or the file has other content; the message names the
-            layer. The model is unchanged then.
+        ValueError: names or shapes differ, some values are not finite, or the file has other
+            content; the message names the layer. The model is unchanged then.
         OSError: the file is not HDF5.
     """
     layers = _layers_with_weights(model)
-    stored = read_layers(path)
-    names = [(other_names or {}).get(name, name) for name in stored]
-    by_name = dict(zip(_without_counts(names), stored.values(), strict=True))
-    _check_names(list(layers), list(by_name))
+    with open_layers(path) as stored:
+        names = [(other_names or {}).get(name, name) for name in stored]
+        by_name = dict(zip(_without_counts(names), stored.values(), strict=True))
+        _check_names(list(layers), list(by_name))
+        for name, layer in layers.items():
+            expected = [tuple(weight.shape) for weight in layer.weights]
+            received = [array.shape for array in by_name[name]]
+            if received != expected:
+                raise ValueError(f"layer {name!r}: expected shapes {expected}, received {received}")
+        values = {name: [values_of(array) for array in by_name[name]] for name in layers}
     for name, layer in layers.items():
-        expected = [tuple(weight.shape) for weight in layer.weights]
-        received = [value.shape for value in by_name[name]]
-        if received != expected:
-            raise ValueError(f"layer {name!r}: expected shapes {expected}, received {received}")
-    for name, layer in layers.items():
-        layer.set_weights(by_name[name])
+        layer.set_weights(values[name])
     finalize(model)
 
 

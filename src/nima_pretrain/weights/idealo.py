@@ -7,10 +7,10 @@ recognized by their layers: those of MobileNet, and one dense layer.
 import re
 from pathlib import Path
 
-import numpy as np
+import h5py
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.weights.h5_layers import read_layers
+from nima_pretrain.weights.h5_layers import open_layers
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of
 
 _FIRST_KERNELS = 32  # of MobileNet at width 1
@@ -22,14 +22,14 @@ def side_car_of(path: Path) -> NimaCard | None:
     idealo squashes photos to 224 x 224 pixels; its scores are 1, 2, .. n.
     """
     try:
-        layers = read_layers(path)
-    except (ValueError, OSError, KeyError):
+        with open_layers(path) as layers:
+            head = _head(layers)
+            if head is None:
+                return None
+            bins = layers[head][1].size
+            width = layers["conv1"][0].shape[-1] / _FIRST_KERNELS
+    except (ValueError, OSError, IndexError):
         return None
-    head = _head(layers)
-    if head is None:
-        return None
-    bins = layers[head][1].size
-    width = layers["conv1"][0].shape[-1] / _FIRST_KERNELS
     return NimaCard(
         network=NetworkConfig(backbone="MobileNet", width=width, input_size=224, fit="squash"),
         scale=ScaleConfig(bins=bins, low=1, high=bins),
@@ -40,11 +40,12 @@ def side_car_of(path: Path) -> NimaCard | None:
 
 def layer_names(path: Path) -> dict[str, str]:
     """Returns this package's layer names by those of idealo, where they differ."""
-    head = _head(read_layers(path))
+    with open_layers(path) as layers:
+        head = _head(layers)
     return {head: "head"} if head else {}
 
 
-def _head(layers: dict[str, list[np.ndarray]]) -> str | None:
+def _head(layers: dict[str, list[h5py.Dataset]]) -> str | None:
     """Returns the name of the dense layer; None if the other layers are not MobileNet's."""
     dense = [name for name in layers if re.fullmatch(r"dense(_\d+)?", name)]
     is_mobilenet = {"conv1", "conv_dw_1", "conv_pw_13"} <= layers.keys()

@@ -4,10 +4,18 @@ There are three kinds, one class each; the field `kind` names the kind.
 """
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, HeadName, NetworkConfig
@@ -25,9 +33,15 @@ PREPROCESSING = "upright sRGB, short side first, bilinear"
 class ScaleConfig(Config):
     """A score scale as stored in the side-car."""
 
-    bins: int = Field(ge=2)
-    low: float
-    high: float
+    bins: int = Field(ge=2, le=1000)
+    low: FiniteFloat
+    high: FiniteFloat
+
+    @model_validator(mode="after")
+    def _rises(self) -> "ScaleConfig":
+        if self.low >= self.high:
+            raise ValueError("expected low below high")
+        return self
 
 
 class ReferenceScore(Config):
@@ -132,8 +146,15 @@ class NimaCard(Card):
     kind: Literal["nima"] = "nima"
     scale: ScaleConfig
     head: HeadName = "dense"
-    training_scores: tuple[float, ...] | None = None
+    training_scores: tuple[FiniteFloat, ...] | None = None
     reference_scores: dict[str, ReferenceScore] = Field(default_factory=dict)
+
+    @field_validator("training_scores")
+    @classmethod
+    def _are_percentiles(cls, scores: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if scores is not None and any(later < before for before, later in pairwise(scores)):
+            raise ValueError("expected percentiles, which do not fall")
+        return scores
 
     @property
     def score_scale(self) -> ScoreScale:

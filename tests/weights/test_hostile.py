@@ -1,0 +1,165 @@
+"""Weights files and side-cars from strangers: nothing outside is read, nonsense is refused."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from nima_pretrain.config import NetworkConfig
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+from nima_pretrain.networks import load_model
+from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.scoring import score_photos
+from nima_pretrain.weights import idealo
+from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, read_beside, sha256_of
+from nima_pretrain.weights.store import save_weights
+
+NETWORK = NetworkConfig(width=0.35, input_size=32)
+WEIGHT = "head/head/kernel:0"
+SHAPE = (1280, 5)
+
+
+@pytest.fixture
+def weights(tmp_path, lively_nima):
+    path = tmp_path / "nima.h5"
+    card = NimaCard(network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
+    save_weights(lively_nima, path, card)
+    return path
+
+
+def sign(path):
+    """Writes the sha256 of a changed file into its side-car, as its author would."""
+    beside = path.with_suffix(".json")
+    content = json.loads(beside.read_text()) | {"sha256": sha256_of(path)}
+    beside.write_text(json.dumps(content))
+
+
+def replaced_by(put):
+    def change(file, folder):
+        del file[WEIGHT]
+        put(file, folder)
+
+    return change
+
+
+def external_link(file, folder):
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["secret"] = np.zeros(SHAPE, np.float32)
+    file[WEIGHT] = h5py.ExternalLink(str(folder / "other.h5"), "secret")
+
+
+def external_storage(file, folder):
+    (folder / "secret").write_bytes(bytes(4 * SHAPE[0] * SHAPE[1]))
+    place = [(str(folder / "secret"), 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset(WEIGHT, SHAPE, np.float32, external=place)
+
+
+def virtual_dataset(file, folder):
+    layout = h5py.VirtualLayout(SHAPE, np.float32)
+    layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "secret", SHAPE)
+    file.create_virtual_dataset(WEIGHT, layout)
+
+
+def set_attribute(group, name, value):
+    def change(file, folder):
+        file[group].attrs[name] = value
+
+    return change
+
+
+def poison(file, folder):
+    file[WEIGHT][3, 2] = np.nan
+
+
+CHANGES = {
+    "an external link": (replaced_by(external_link), "is a link to another place"),
+    "a soft link": (
+        replaced_by(lambda file, _: file.update({WEIGHT: h5py.SoftLink("/Conv1/Conv1/kernel:0")})),
+        "is a link to another place",
+    ),
+    "external storage": (replaced_by(external_storage), "are in another file"),
+    "a virtual dataset": (replaced_by(virtual_dataset), "are in another file"),
+    "integers": (
+        replaced_by(lambda file, _: file.create_dataset(WEIGHT, SHAPE, np.int32)),
+        "is not an array of floats",
+    ),
+    "objects": (
+        replaced_by(lambda file, _: file.create_dataset(WEIGHT, SHAPE, h5py.string_dtype())),
+        "is not an array of floats",
+    ),
+    "6 GB": (
+        replaced_by(lambda file, _: file.create_dataset(WEIGHT, (40_000, 40_000), np.float32)),
+        "expected shapes",
+    ),
+    "128 PiB": (
+        replaced_by(
+            lambda file, _: file.create_dataset(WEIGHT, (2**28, 2**27), np.float32, chunks=(1, 64))
+        ),
+        "expected shapes",
+    ),
+    "a group for an array": (
+        replaced_by(lambda file, _: file.create_group(WEIGHT)),
+        "is not an array of floats",
+    ),
+    "nothing": (replaced_by(lambda file, _: None), "found nothing of that name"),
+    "a weight that is NaN": (poison, "some weights are NaN or infinite"),
+    "no weight names": (
+        lambda file, _: file["head"].attrs.__delitem__("weight_names"),
+        "expected a list weight_names in '/head'",
+    ),
+    "numbers for names": (
+        set_attribute("/", "layer_names", np.arange(3)),
+        "expected names in layer_names",
+    ),
+    "one name": (set_attribute("/", "layer_names", "head"), "expected a list layer_names"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_files_with_more_than_numbers_are_refused(weights, tmp_path, name):
+    change, message = CHANGES[name]
+    with h5py.File(weights, "r+") as file:
+        change(file, tmp_path)
+    sign(weights)
+    with pytest.raises(InputError, match=message):
+        load_model(weights)
+    weights.with_suffix(".json").unlink()
+    assert idealo.side_car_of(weights) is None
+
+
+SIDE_CARS = {
+    "a billion bins": ({"scale": {"bins": 10**9, "low": 1, "high": 5}}, "bins"),
+    "a scale that falls": ({"scale": {"bins": 5, "low": 5, "high": 1}}, "expected low below high"),
+    "an endless scale": ({"scale": {"bins": 5, "low": 1, "high": 1e999}}, "finite"),
+    "a huge input": ({"network": {"width": 0.35, "input_size": 60_000}}, "input_size"),
+    "a huge width": ({"network": {"width": 1e6, "input_size": 32}}, "width"),
+    "percentiles that fall": ({"training_scores": [2.0, 3.0, 2.5]}, "do not fall"),
+}
+
+
+@pytest.mark.parametrize("name", SIDE_CARS)
+def test_side_cars_with_nonsense_are_refused(weights, name):
+    changes, message = SIDE_CARS[name]
+    beside = weights.with_suffix(".json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
+    with pytest.raises(InputError, match=message):
+        read_beside(weights)
+
+
+def test_a_deeply_nested_side_car_is_refused(weights):
+    weights.with_suffix(".json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="nested too deeply"):
+        read_beside(weights)
+
+
+def test_a_score_that_is_not_finite_is_an_error_row(lively_nima, photo_folder):
+    model = PhotoModel(lively_nima, NETWORK)
+    kernel, bias = lively_nima.get_layer("head").get_weights()
+    lively_nima.get_layer("head").set_weights([kernel * np.nan, bias])
+    try:
+        (score,) = score_photos(model, ScoreScale(5), [photo_folder / "a.JPG"])
+    finally:
+        lively_nima.get_layer("head").set_weights([kernel, bias])
+    assert (score.mean, score.error) == (None, "the model's scores are not finite")
