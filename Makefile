@@ -46,7 +46,7 @@ format: install
 	$(BIN)/ruff format .
 
 # Writes the lock files anew from the ranges in pyproject.toml, for every Python that fits.
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/constraints.txt
 lock:
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) --extra gpu pyproject.toml -c requirements/runtime.txt -o requirements/gpu.txt
