@@ -1,9 +1,22 @@
 """Writes leave the old file or the new one."""
 
+import subprocess
+import sys
+
 import pytest
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import locked, replacing, write_json
+
+HOLDER = """
+import os, sys
+from pathlib import Path
+from nima_pretrain.files import locked
+with locked(Path(sys.argv[1]), "--output"):
+    print("holds", flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), 9)
+"""
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
@@ -25,3 +38,22 @@ def test_nan_is_not_written_as_json(tmp_path):
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(tmp_path / "results.json", {"lcc": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_output_belongs_to_one_process_until_it_dies(tmp_path):
+    output = tmp_path / "scores.csv"
+    (tmp_path / "link").symlink_to(tmp_path)
+    command = [sys.executable, "-c", HOLDER, str(output)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as held:
+        assert held.stdout.readline() == "holds\n"
+        for path in (output, tmp_path / "link" / "scores.csv"):
+            with pytest.raises(InputError, match="Another process is writing"):
+                locked(path, "--output").__enter__()
+        with locked(tmp_path / "other.csv", "--output"):
+            pass
+        held.stdin.write("die\n")
+    with locked(output, "--output"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

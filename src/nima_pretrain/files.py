@@ -1,11 +1,15 @@
 """Reading of files with clear errors, and atomic writing."""
 
+import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from nima_pretrain.errors import InputError
 
@@ -31,6 +35,35 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, option: str) -> Iterator[None]:
+    """Keeps other processes from writing an output within a context.
+
+    The lock is a file in the folder for temporary files, named after the path, and the operating
+    system releases it when the process ends, however it does.
+
+    Args:
+        path: the file or folder to be written.
+        option: the option that names it, for the error.
+
+    Raises:
+        InputError: another process holds the lock.
+    """
+    digest = hashlib.sha256(os.fsencode(path.absolute().resolve())).hexdigest()[:16]
+    user = os.getuid() if hasattr(os, "getuid") else 0  # whose lock files others cannot open
+    lock = FileLock(Path(tempfile.gettempdir()) / f"nima-pretrain-{user}-{digest}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"Another process is writing {path}. Wait for its end, or choose another {option}."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_text(path: Path, name: str) -> str:

@@ -326,3 +326,20 @@ main()
     counts = score(weights, many_photos, tmp_path / "rest.jsonl", resume=True)
     assert counts.there_already > 20
     assert sum(counts) == 300
+
+
+def test_two_processes_into_one_output_lose_no_row(many_photos, weights, tmp_path):
+    output = tmp_path / "scores.csv"
+    arguments = ("--weights", weights, "--output", output, "--resume", "--quiet")
+    both = [
+        subprocess.Popen(command(many_photos, *arguments), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    messages = [process.communicate(timeout=300)[1] for process in both]
+    for process, message in zip(both, messages, strict=True):
+        if process.returncode:  # it came while the other one was writing
+            assert process.returncode == 2
+            assert "Another process is writing" in message
+    assert 0 in [process.returncode for process in both]
+    counts = score(weights, many_photos, output, resume=True)
+    assert (counts.scored, counts.there_already) == (0, 300)

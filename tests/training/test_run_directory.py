@@ -6,7 +6,8 @@ import pytest
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.errors import InputError
-from nima_pretrain.training.run_directory import check_same_run, create_run
+from nima_pretrain.files import locked
+from nima_pretrain.training.run_directory import check_same_run, create_run, holding_run
 
 
 def test_a_run_begins_with_its_config_and_environment(tmp_path):
@@ -47,3 +48,17 @@ def test_a_run_goes_on_with_its_own_config_only(tmp_path):
     check_same_run(tmp_path, config, PretrainConfig(epochs=3, num_workers=0, checkpoint_seconds=1))
     with pytest.raises(InputError, match=r"begun with epochs=3 \(received 4\), seed=0 .received 1"):
         check_same_run(tmp_path, config, PretrainConfig(epochs=4, seed=1))
+
+
+def test_a_run_that_another_process_works_on_is_not_touched(tmp_path):
+    @holding_run
+    def work(photos, run, *, epochs=1):
+        (tmp_path / "run").mkdir()
+        with pytest.raises(InputError, match=r"Another process is writing .*run\. .* --run"):
+            work(photos, run)
+        return epochs
+
+    with locked(tmp_path / "run", "--run"), pytest.raises(InputError, match="Another process"):
+        work("photos", run=str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    assert work("photos", tmp_path / "run", epochs=3) == 3

@@ -16,6 +16,7 @@ import numpy as np
 from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import locked
 from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
 from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, format_of, shown
 from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
@@ -77,7 +78,7 @@ def predict(
 
     Raises:
         InputError: arguments contradict each other, photos or weights are missing, or the output
-            exists, has other content or cannot be written.
+            exists, has other content, cannot be written or is being written by another process.
 
     Example:
         >>> predict("my_photos", weights="runs/nima/nima.h5", output="scores.csv", sort=True)
@@ -102,6 +103,9 @@ def predict(
         batch_size=batch_size,
     )
     with ExitStack() as stack:
+        if file:
+            stack.enter_context(locked(file, "--output"))
+            check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
         if file is None and not (sort or top is not None or report):
             writer = RowWriter(sys.stdout.buffer, style)
             stack.callback(writer.close)

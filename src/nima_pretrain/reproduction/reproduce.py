@@ -7,9 +7,10 @@ from nima_pretrain.config import ReproduceConfig
 from nima_pretrain.reproduction.finished import Grid
 from nima_pretrain.reproduction.grid import folds_of, load, run_grid
 from nima_pretrain.reproduction.results import write_results
-from nima_pretrain.training.run_directory import enter_run
+from nima_pretrain.training.run_directory import enter_run, holding_run
 
 
+@holding_run
 def reproduce(config: ReproduceConfig, run: Path | str) -> dict[str, Any]:
     """Trains and compares a grid of starts, shares and seeds, as in the paper's Table 2.
 

@@ -37,7 +37,7 @@ from nima_pretrain.training.ratings_split import (
 )
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.resumable_fit import Checkpoints
-from nima_pretrain.training.run_directory import config_of_run, open_run
+from nima_pretrain.training.run_directory import config_of_run, holding_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.litert_writing import try_litert
@@ -46,6 +46,7 @@ from nima_pretrain.weights.store import check_base_weights, load_base_weights
 logger = logging.getLogger(__name__)
 
 
+@holding_run
 def finetune(
     ratings: Path | str | Ratings,
     run: Path | str,

@@ -25,7 +25,7 @@ from nima_pretrain.prediction.scoring import predictions_table
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import FinetuneResults, PretrainResults, TrainResults
-from nima_pretrain.training.run_directory import carry_on, config_of_run, open_run
+from nima_pretrain.training.run_directory import carry_on, config_of_run, holding_run, open_run
 from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import copy_weights
@@ -64,6 +64,7 @@ class Inputs(NamedTuple):
     test_ratings: Path | str | Ratings
 
 
+@holding_run
 def train(
     photos: Path | str | None = None,
     run: Path | str = "runs/demo",

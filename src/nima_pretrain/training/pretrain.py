@@ -32,7 +32,7 @@ from nima_pretrain.training.pretext_files import draw_views, save_pretext
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
-from nima_pretrain.training.run_directory import CONFIG, open_run
+from nima_pretrain.training.run_directory import CONFIG, holding_run, open_run
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 _PHOTOS = "photos.csv"
 
 
+@holding_run
 def pretrain(
     photos: Path | str,
     run: Path | str,

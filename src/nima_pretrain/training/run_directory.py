@@ -1,25 +1,28 @@
 """The run directory: config, environment, checkpoints and results of a run."""
 
+import inspect
 import logging
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from nima_pretrain import __version__
 from nima_pretrain.config import AnyConfig, Config, load_config
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.results import RESULTS, Results
-from nima_pretrain.files import write_json
+from nima_pretrain.files import locked, write_json
 from nima_pretrain.training.checkpoint import CHECKPOINT
 
 logger = logging.getLogger(__name__)
 
 AnyResults = TypeVar("AnyResults", bound=Results)
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 CONFIG = "config.json"
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "imagecorruptions", "scikit-image")
@@ -36,6 +39,24 @@ _BEFORE_THE_FIRST_STEP = (
 )
 # Settings that do not affect the results of a run.
 _FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
+
+
+def holding_run(function: AnyFunction) -> AnyFunction:
+    """Returns a function that keeps other processes out of its argument `run` while it works.
+
+    Raises:
+        InputError: another process works on the same run; raised by the returned function.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def holding(*arguments: Any, **keywords: Any) -> Any:
+        bound = signature.bind(*arguments, **keywords)
+        bound.apply_defaults()
+        with locked(Path(bound.arguments["run"]), "--run"):
+            return function(*arguments, **keywords)
+
+    return cast(AnyFunction, holding)
 
 
 def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
