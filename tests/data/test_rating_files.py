@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -174,7 +176,10 @@ HOSTILE = {
     "header alone": ("path,p1,p2\n", "at least one rating .* received none"),
     "nothing": ("", "Expected ratings in .* as AVA.txt"),
     "prose": ("Some words about photos", "it starts with 'Some words about photos'"),
-    "too many cells": ("1 5 1 1 1 1 1 1 1 1 1 1 0 0 9\n2 6" + " 1" * 20, "Expected 15 columns"),
+    "a NUL character": ("path,mean\na,3.86\x00486\n", "has NUL characters"),
+    "a column twice": ("path,mean,mean\na,3,4\n", "Expected each column once"),
+    "open quotes": ('path,p1,p2\n"a,1,2\n', "Cannot read .* as CSV: line 2"),
+    "deep JSON": ("[" * 100_000, "is nested too deeply"),
     "binary": (b"\x89PNG\r\n\xff\xfe", "is not text in UTF-8"),
 }
 
@@ -193,10 +198,32 @@ WRONG_ROWS = {
     "a word": ("path,p1,p2\na,1,many\nb,1,1\n", "line 2", "expected counts"),
     "no path": ("path,p1,p2\n,1,1\nb,1,1\n", "line 2", "expected a path"),
     "an unknown part": ("path,p1,p2,split\na,1,1,dev\nb,1,1,test\n", "line 2", "split train"),
-    "short AVA": (AVA + "3 954184 0 0 4\n", "line 3", "expected 15 whole numbers"),
-    "negative AVA": (AVA.replace(" 17 ", " -17 "), "line 1", "none negative"),
-    "beyond the scale": ("9.5 i01_01_1.bmp\n5 i01_01_2.bmp\n", "line 1", "from 0 to 9 can have"),
-    "no number": ("5.1 i01_01_1.bmp\nx i01_01_2.bmp\n", "line 2", "from 0 to 9 can have"),
+    "short AVA": (AVA + "3 954184 0 0 4\n", "line 3", "expected 15 cells"),
+    "long AVA": (AVA + "3 954184" + " 1" * 20 + "\n", "line 3", "expected 15 cells"),
+    "decimal commas": (
+        "path,p1,p2,p3\na,1,2,3\nb.jpg,0,5,0,25,0,25\n",
+        "line 3",
+        "expected 4 cells",
+    ),
+    "a missing cell": ("path,p1,p2\na,1,2\nb,1\n", "line 3", "expected 3 cells"),
+    "a wrapping exponent": ("5 i01_01_1.bmp\n3e4294967296 i01_01_2.bmp\n", "line 2", "can have"),
+    "a crashing exponent": ("5 i01_01_1.bmp\n1e2147483648 i01_01_2.bmp\n", "line 2", "can have"),
+    "digits of other scripts": ("path,p1,p2\na,1,2\nb,\u0663,1\n", "line 3", "none negative"),
+    "a vote of 2 to the 2000": (
+        f'[{{"image_id": "a", "label": [1, 2]}},\n{{"image_id": "b", "label": [1, {2**2000}]}}]',
+        "entry 2",
+        "none negative",
+    ),
+    "votes without a sum": (
+        '[{"image_id": "a", "label": [1, 2, 3]},\n{"image_id": "b", "label": [1e308, 1e308, 0]}]',
+        "entry 2",
+        "none negative",
+    ),
+    "a split in JSON that is none": (
+        '[{"image_id": "a", "label": [1, 2]},\n{"image_id": "b", "label": [1, 2], "part": "x"}]',
+        "entry 2",
+        "expected the split train",
+    ),
 }
 
 
@@ -252,3 +279,67 @@ def test_images_are_found_in_folders_and_by_name_alone(tmp_path):
     assert names == ["a/1.jpg", "b/1.png", "b/Two.JPG", "c.d.webp", "b/Two.JPG", None]
     (reason,) = find_images(["1"], tmp_path)
     assert "fits several files" in reason
+
+
+def test_the_split_of_json_counts(tmp_path):
+    rows = [
+        {"image_id": name, "label": [1, 2], "split": part}
+        for name, part in (("a", "train"), ("b", "test"), ("c", "val"))
+    ]
+    (tmp_path / "ratings.json").write_text(json.dumps(rows))
+    assert read_rows(tmp_path / "ratings.json").parts == ["training", "test", "validation"]
+
+
+def test_messages_quote_a_little_of_a_long_line(tmp_path):
+    (tmp_path / "ratings.csv").write_text("path,p1,p2\na,1,2\nb," + "x" * 5000 + ",1\n")
+    (problem,) = read_rows(tmp_path / "ratings.csv").problems
+    assert len(problem.reason) < 300
+
+
+@pytest.mark.slow
+def test_mutated_files_are_read_or_refused_and_never_crash(tmp_path):
+    """Runs in a process of its own, in which a crash of a parser would be seen."""
+    seeds = [
+        AVA,
+        "5.51 I01_01_1.bmp\n5.56 I01_01_2.bmp\n",
+        "path,mean,std,split\na,3,1,train\nb,3.5,0.5,test\n",
+        "path;p1;p2;p3\na;1;2;3\nb;0,5;0,25;0,25\n",
+        json.dumps([{"image_id": "a", "label": [1, 2]}, {"image_id": "b", "label": [0.5, 0.5]}]),
+    ]
+    (tmp_path / "seeds.json").write_text(json.dumps(seeds))
+    code = """
+import json, random, sys
+from pathlib import Path
+from nima_pretrain.data.rating_formats import read_rows
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+folder = Path(sys.argv[1])
+seeds = json.loads((folder / "seeds.json").read_text())
+pieces = ["1e999", "-1", "nan", "1_0", '"', ",", ";", "\\t", "\\n", "[", "}", "null", "\\0",
+          "3e4294967296", "1e2147483648", "\\ufeff", "9" * 400, "true", " ", "0x10", "\\x85"]
+rng = random.Random(0)
+taken = refused = 0
+for number in range(3000):
+    text = rng.choice(seeds)
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(text) + 1)
+        end = min(len(text), start + rng.choice([0, 0, 1, 3, 20]))
+        text = text[:start] + rng.choice([*pieces, text[start:end] * 2, ""]) + text[end:]
+    (folder / "ratings").write_text(text, encoding="utf-8", errors="replace")
+    try:
+        rows = read_rows(folder / "ratings", rng.choice([None, ScoreScale(5)]))
+        taken += 1
+        assert abs(rows.distributions.sum(axis=1) - 1).max(initial=0) < 1e-6
+        assert (rows.distributions >= 0).all()
+    except InputError as error:
+        refused += 1
+        assert len(str(error)) < 1000, error
+print(taken, refused)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    taken, refused = map(int, done.stdout.split())
+    assert taken + refused == 3000
+    assert min(taken, refused) > 500

@@ -11,9 +11,17 @@ from nima_pretrain.data.maximum_entropy import infeasible, maximum_entropy
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 
+_LONGEST = 120  # characters of a file in a message
+
 NO_DISTRIBUTION = (
     "expected counts or probabilities, none negative, with at least one vote, received {}."
 )
+
+
+def shortened(value: object) -> str:
+    """Returns the text of a value for a message, at most 120 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 class Problem(NamedTuple):
@@ -89,7 +97,7 @@ class TableEntries:
         Raises:
             InputError: there are no entries.
         """
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             total = counts.sum(axis=1)
             usable = np.isfinite(total) & (counts >= 0).all(axis=1) & (total > 0)
         kept, problems = self._sort_out({NO_DISTRIBUTION: ~usable})
@@ -145,6 +153,6 @@ class TableEntries:
             for row in np.flatnonzero(rows & fine):
                 received = " ".join(str(value) for value in self.table.iloc[row])
                 line = f"line {self.table.index[row]}"
-                problems[row] = Problem(line, self.ids[row], reason.format(repr(received)))
+                problems[row] = Problem(line, self.ids[row], reason.format(shortened(received)))
             fine &= ~rows
         return np.flatnonzero(fine), [problems[row] for row in sorted(problems)]

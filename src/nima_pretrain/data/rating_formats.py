@@ -4,7 +4,6 @@ Every format is read into the same rows. The format is recognized by content, no
 Unusable entries are kept as problems: training refuses them, `check-data` lists them.
 """
 
-import io
 import logging
 import re
 from collections.abc import Sequence
@@ -14,8 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.data.rated_rows import NO_DISTRIBUTION, Problem, RatedRows, TableEntries
+from nima_pretrain.data.rated_rows import (
+    NO_DISTRIBUTION,
+    Problem,
+    RatedRows,
+    TableEntries,
+    shortened,
+)
 from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.data.text_tables import comma_table, numbers_in, whitespace_table
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import parse_json, read_text
 
@@ -56,6 +62,8 @@ def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
         InputError: the file has none of the formats, has no entries, or has another scale.
     """
     text = re.sub(r"\r\n?", "\n", read_text(file, "ratings file"))
+    if "\0" in text:
+        raise InputError(f"{file} is not a text file: it has NUL characters.")
     first = next((line for line in text.split("\n") if line.strip()), "")
     if first.lstrip()[:1] in ("[", "{"):
         rows = _read_json(parse_json(text, file, "ratings file"), file, scale)
@@ -77,41 +85,21 @@ def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
 
 
 def _read_ava(text: str, file: Path) -> RatedRows:
-    table = _whitespace_table(text, _AVA_COLUMNS, file)
-    numbers = _numbers(table)
-    ids = table[1].tolist()
-    wrong = {"expected 15 whole numbers, received {}": np.isnan(numbers).any(axis=1)}
-    entries = TableEntries(file, table, ids, wrong=wrong)
+    table, wrong = whitespace_table(text, _AVA_COLUMNS)
+    numbers = numbers_in(table)
+    wrong["expected 15 whole numbers, received {}"] = np.isnan(numbers).any(axis=1)
+    entries = TableEntries(file, table, table[1].tolist(), wrong=wrong)
     return entries.with_counts(numbers[:, 2:12], _AVA_SCALE, may_miss_images=True)
 
 
 def _read_tid(text: str, file: Path) -> RatedRows:
-    table = _whitespace_table(text, 2, file)
-    entries = TableEntries(file, table, table[1].tolist())
-    return entries.with_means(_numbers(table[[0]])[:, 0], None, _TID_SCALE)
+    table, wrong = whitespace_table(text, 2)
+    entries = TableEntries(file, table, table[1].tolist(), wrong=wrong)
+    return entries.with_means(numbers_in(table[[0]])[:, 0], None, _TID_SCALE)
 
 
 def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> RatedRows:
-    separator = max(",;\t", key=header.count)
-    try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            index_col=False,
-        )
-    except ValueError as error:
-        raise InputError(f"Cannot read {file} as CSV: {str(error).strip()}.") from None
-    table.columns = [str(name).strip().lower() for name in table.columns]
-    if table.columns.duplicated().any():
-        raise InputError(
-            f"Expected each column once in {file}, received {', '.join(table.columns)}."
-        )
-    table.index += 2  # line numbers: the header is the first
-    table = table[(table != "").any(axis=1)]
+    table, wrong = comma_table(text, max(",;\t", key=header.count), file)
     columns = {name: _column(table, names) for name, names in _COLUMNS.items()}
     votes = [str(name) for name in table.columns if re.fullmatch(r"p\d+", name)]
     votes.sort(key=lambda name: int(name[1:]))
@@ -124,7 +112,7 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
     if surplus := [name for name in table.columns if name not in used]:
         logger.info("%s: these columns are not used: %s", file, ", ".join(surplus))
     ids = table[columns["path"]].str.strip().tolist()
-    wrong: dict[str, np.ndarray] = {"expected a path, received none": np.array(ids) == ""}
+    wrong["expected a path, received none"] = np.array(ids) == ""
     parts: list[str] = []
     if columns["split"]:
         named = table[columns["split"]].str.strip().str.lower()
@@ -142,14 +130,14 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
             raise InputError(
                 f"Expected {scale} in {file}, received {len(votes)} columns p1, p2, .."
             )
-        return entries.with_counts(_numbers(table[votes]), scale)
+        return entries.with_counts(numbers_in(table[votes]), scale)
     if scale is None:
         raise InputError(
             f"{file} gives means, which do not say what scores there were. "
             "Pass --scale LOW:HIGH, e.g. --scale 1:5."
         )
-    means = _numbers(table[[columns["mean"]]])[:, 0]
-    spreads = _numbers(table[[columns["std"]]])[:, 0] if columns["std"] else None
+    means = numbers_in(table[[columns["mean"]]])[:, 0]
+    spreads = numbers_in(table[[columns["std"]]])[:, 0] if columns["std"] else None
     return entries.with_means(means, spreads, scale)
 
 
@@ -157,69 +145,52 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
     form = '[{"image_id": "...", "label": [...]}, ...]'
     if not isinstance(content, list) or not content:
         raise InputError(f"Expected a list of ratings, {form}, in {file}.")
-    labels, ids, categories, problems = [], [], [], []
+    labels, ids, parts, categories, problems = [], [], [], [], []
     bins = None
     for number, entry in enumerate(content, start=1):
         if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
-            raise InputError(f"Expected {form} in {file}, received {entry!r} as entry {number}.")
+            raise InputError(
+                f"Expected {form} in {file}, received {shortened(entry)} as entry {number}."
+            )
         image_id, label = str(entry["image_id"]), entry["label"]
+        part = next((entry[key] for key in _COLUMNS["split"] if key in entry), None)
         if bins is None:
             bins = len(label) if isinstance(label, list) else 0
         reason = _wrong_with_label(label, bins)
+        if part is not None and str(part).strip().lower() not in _PART_NAMES:
+            reason = f"expected the split train, validation or test, received {shortened(part)}."
         if reason:
-            problems.append(Problem(f"entry {number}", image_id, f"{image_id!r}: {reason}"))
+            problem = f"{shortened(image_id)}: {reason}"
+            problems.append(Problem(f"entry {number}", image_id, problem))
         else:
             labels.append(label)
             ids.append(image_id)
+            parts.append("" if part is None else _PART_NAMES[str(part).strip().lower()])
             said = [str(entry[key]) for key in _COLUMNS["category"] if key in entry]
             categories.append(said[0] if said else "")
     counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
     distributions = counts / counts.sum(axis=1, keepdims=True)
     scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
-    known = categories if any(categories) else []
-    return RatedRows(ids, distributions, scale, categories=known, problems=problems)
+    known, named = (said if any(said) else [] for said in (categories, parts))
+    return RatedRows(ids, distributions, scale, named, known, problems=problems)
 
 
 def _wrong_with_label(label: Any, bins: int) -> str | None:
     is_list = isinstance(label, list)
     if is_list and not all(type(value) in (int, float) for value in label):
-        return f"expected numbers, received {label!r}."
+        return f"expected numbers, received {shortened(label)}."
     if not is_list or len(label) != bins or bins < 2:
         return (
-            f"expected a label of {max(bins, 2)} numbers as in the first entry, received {label!r}."
+            f"expected a label of {max(bins, 2)} numbers as in the first entry, received "
+            f"{shortened(label)}."
         )
-    if not np.isfinite(label).all() or min(label) < 0 or sum(label) <= 0:
-        return NO_DISTRIBUTION.format(label)
-    return None
-
-
-def _whitespace_table(text: str, columns: int, file: Path) -> pd.DataFrame:
-    """Returns all cells as text, indexed by line number; missing cells of a line are empty."""
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+",
-            header=None,
-            names=range(columns),
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            quoting=3,
-            skip_blank_lines=False,
-            on_bad_lines="error",
-        )
-    except ValueError as error:
-        raise InputError(f"Expected {columns} columns in {file}: {str(error).strip()}.") from None
-    table = table.fillna("")
-    table.index += 1
-    return table[(table != "").any(axis=1)]
-
-
-def _numbers(table: pd.DataFrame) -> np.ndarray:
-    """Returns the cells as float64; NaN for a cell that is no finite number."""
-    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+        votes = np.array([float(value) for value in label])
+    except OverflowError:
+        return NO_DISTRIBUTION.format(shortened(label))
+    with np.errstate(over="ignore"):
+        is_fine = np.isfinite(votes.sum()) and votes.min() >= 0 and votes.sum() > 0
+    return None if is_fine else NO_DISTRIBUTION.format(shortened(label))
 
 
 def _column(table: pd.DataFrame, names: Sequence[str]) -> str | None:
