@@ -343,3 +343,21 @@ def test_two_processes_into_one_output_lose_no_row(many_photos, weights, tmp_pat
     assert 0 in [process.returncode for process in both]
     counts = score(weights, many_photos, output, resume=True)
     assert (counts.scored, counts.there_already) == (0, 300)
+
+
+def test_a_folder_without_photos_and_a_full_device_are_said(tmp_path, photo_folder, weights):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read.me").touch()
+    done = run(tmp_path / "notes", "--weights", weights)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Found no photos in the folders given" in done.stderr
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command(photo_folder, "--weights", weights),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert b"Cannot write to standard output: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -62,3 +62,9 @@ def test_a_run_that_another_process_works_on_is_not_touched(tmp_path):
         work("photos", run=str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     assert work("photos", tmp_path / "run", epochs=3) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"Cannot create the run .*file/run: Not a directory"):
+        create_run(tmp_path / "file" / "run", PretrainConfig())

@@ -86,6 +86,11 @@ def predict(
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
+    if next(iter(listing), None) is None:
+        raise InputError(
+            "Found no photos in the folders given: expected names that end in jpg, png, webp, heic "
+            "or another known format, in either case."
+        )
     weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
     style = format_of(format, file, bins)
@@ -107,10 +112,16 @@ def predict(
             stack.enter_context(locked(file, "--output"))
             check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
         if file is None and not (sort or top is not None or report):
-            writer = RowWriter(sys.stdout.buffer, style)
-            stack.callback(writer.close)
-            total = sum(1 for _ in listing)
-            return _write(rows_of(scorer, listing), writer.append, style, total)
+            try:
+                writer = RowWriter(sys.stdout.buffer, style)
+                total = sum(1 for _ in listing)
+                counts = _write(rows_of(scorer, listing), writer.append, style, total)
+                writer.close()
+            except BrokenPipeError:
+                raise  # the reader has seen enough
+            except OSError as error:
+                raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
+            return counts
         path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")

@@ -180,7 +180,12 @@ def _is_there(path: Path) -> bool:
 
 
 def _describe(path: Path, config: Config) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot create the run {path}: {error.strerror}. Choose another --run."
+        ) from None
     write_json(path / "environment.json", _environment())
     write_json(path / CONFIG, config.model_dump(mode="json"))
     return path
