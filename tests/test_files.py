@@ -1,5 +1,6 @@
 """Writes leave the old file or the new one."""
 
+import os
 import subprocess
 import sys
 
@@ -57,3 +58,19 @@ def test_an_output_belongs_to_one_process_until_it_dies(tmp_path):
     with locked(output, "--output"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from nima_pretrain.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    file = tmp_path / "checkpoint [1].json"
+    subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    (orphan,) = tmp_path.iterdir()
+    assert orphan.name.startswith(".checkpoint [1].partial-")
+    of_a_living_process = tmp_path / f".checkpoint [1].partial-{os.getppid()}.json"
+    of_a_living_process.touch()
+    write_json(file, {})
+    assert sorted(tmp_path.iterdir()) == sorted([file, of_a_living_process])

@@ -1,5 +1,6 @@
 """Reading of files with clear errors, and atomic writing."""
 
+import glob
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(path)
         yield partial
         partial.replace(path)
     except OSError as error:
@@ -35,6 +37,25 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Removes temporary files of `replacing` whose process has died while it wrote."""
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    for orphan in path.parent.glob(f".{stem}.partial-*{suffix}"):
+        process = orphan.name.removesuffix(path.suffix).rpartition("-")[2]
+        if process.isdecimal() and _is_dead(int(process)):
+            orphan.unlink(missing_ok=True)
+
+
+def _is_dead(process: int) -> bool:
+    if os.name != "posix":  # where signal 0 is not a question
+        return False
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 @contextmanager

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-FAULTS = ("404", "500", "truncates", "stalls", "wrong", "longer", "no length", "ignores range")
+FAULTS = (
+    *("404", "500", "truncates", "stalls", "wrong", "longer", "no length", "ignores range"),
+    *("another part", "refuses parts"),
+)
 
 
 class Server:
@@ -67,6 +70,11 @@ def serving(folder: Path) -> Iterator[Server]:
                 server.ranges.append(self.headers["Range"])
             asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
             start = int(asked[1]) if asked and fault != "ignores range" else 0
+            if start and fault == "refuses parts":
+                self.send_error(416)
+                return
+            if start and fault == "another part":
+                start -= 7
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-/{len(content)}")

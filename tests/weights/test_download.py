@@ -69,6 +69,15 @@ def test_what_was_cut_off_is_gone_on_with(server, target):
     assert first < second
 
 
+@pytest.mark.parametrize("fault", ["another part", "refuses parts"])
+def test_a_server_with_wrong_parts_sends_the_whole_file(server, target, fault):
+    (target.parent / ".here.h5.part").write_bytes(CONTENT[:1000])
+    server.fault = fault
+    fetch(server, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-", None]
+
+
 def test_a_server_that_never_sends_it_all_leaves_what_came_and_no_file(server, target):
     server.fault = "truncates"
     with pytest.raises(InputError, match="could not be downloaded in 6 attempts: .*bytes"):

@@ -1,6 +1,9 @@
 """Weights and side-cars: round trips, other people's files, refusals."""
 
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -174,3 +177,21 @@ def test_whole_models_are_refused(backbone, tmp_path):
     save_model_as_keras_2(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
     with pytest.raises(InputError, match="weights alone, it holds a whole model"):
         load_base_weights(backbone, str(path), NETWORK)
+
+
+@pytest.mark.slow
+def test_without_a_network_the_message_says_where_imagenet_weights_can_be_had(tmp_path):
+    code = (
+        "from nima_pretrain.config import NetworkConfig\n"
+        "from nima_pretrain.networks import build_backbone\n"
+        "from nima_pretrain.weights.store import load_base_weights\n"
+        "load_base_weights(build_backbone(input_size=32), 'imagenet', NetworkConfig(input_size=32))"
+    )
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    environment = {**os.environ, **nowhere, "HOME": str(tmp_path), "KERAS_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    message = done.stderr.strip().splitlines()[-1]
+    assert "this machine may be offline. Bring https://storage.googleapis.com/" in message
+    assert "or start from 'bundled'" in message

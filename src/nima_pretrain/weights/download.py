@@ -96,9 +96,14 @@ def _transfer(
     if start:
         headers["Range"] = f"bytes={start}-"
     with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
-        _check_status(response, address)
         in_place = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        goes_on = start > 0 and response.status_code == requests.codes.partial and in_place
+        is_part = response.status_code == requests.codes.partial
+        refuses = response.status_code == requests.codes.requested_range_not_satisfiable
+        if refuses or (is_part and not in_place):
+            part.unlink(missing_ok=True)  # the next attempt asks for the whole file
+            raise _PassingError("the server does not send the part that was asked for")
+        _check_status(response, address)
+        goes_on = start > 0 and is_part
         received = start if goes_on else 0
         with part.open("ab" if goes_on else "wb") as file:
             for piece in response.iter_content(_PIECE):
@@ -122,8 +127,6 @@ def _check_status(response: requests.Response, address: str) -> None:
     status = response.status_code
     if status in _MAY_PASS or status >= requests.codes.server_error:
         raise _PassingError(f"the server answers {status} {response.reason}")
-    if status == requests.codes.requested_range_not_satisfiable:
-        raise _PassingError("the server has no such part of the file")
     if status not in (requests.codes.ok, requests.codes.partial):
         raise InputError(
             f"Cannot download {address}: the server answers {status} {response.reason}. Check the "

@@ -4,6 +4,7 @@ Models are always built by code from the side-car. Nothing is inferred from a pa
 a file is executed.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -186,9 +187,11 @@ def _load_imagenet(backbone: keras.Model, network: NetworkConfig) -> None:
         raise InputError(f"There are no ImageNet weights for this network: {error}") from None
     # Keras wraps every error of the download into a bare Exception.
     except Exception as error:
+        address = re.search(r"https?://\S+\.h5", str(error))
         raise InputError(
-            f"The ImageNet weights could not be downloaded: {error}. Give the path of a "
-            "downloaded file, or 'none'."
+            "The ImageNet weights could not be downloaded; this machine may be offline. Bring "
+            f"{address[0] if address else 'the file'} from another one and give its path, or start "
+            "from 'bundled' (MobileNetV2 of width 0.35, no download) or 'none'."
         ) from None
     backbone.set_weights(pretrained.get_weights())
     finalize(backbone)
