@@ -173,12 +173,11 @@ def test_a_killed_distillation_resumes_and_ends_in_an_ordinary_model(data, tmp_p
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
     logs = [pd.read_csv(run / "log.csv") for run in (whole, killed)]
     np.testing.assert_allclose(logs[1]["loss"], logs[0]["loss"], rtol=1e-4)
-    side_car, model = read_side_car(whole / "nima.h5", NimaCard), load_model(whole / "nima.h5")
+    side_car = read_side_car(whole / "nima.h5", NimaCard)
+    model = PhotoModel(load_model(whole / "nima.h5"), side_car.network)
     assert side_car.head == "mlp"
     ratings = load_ratings(data / "ratings.csv", data).part("validation")
-    results, table = agreement_with(
-        PhotoModel(model, side_car.network), side_car, ratings, resamples=0
-    )
+    results, table = agreement_with(model, side_car, ratings, resamples=0)
     assert results.images == 6
     scores = score_photos(model, ratings.scale, ratings.paths)
     rows = np.array([score.distribution for score in scores])

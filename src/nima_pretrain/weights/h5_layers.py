@@ -16,6 +16,7 @@ import numpy as np
 STATE = ("num_calls",)
 
 _TYPES = (np.float16, np.float32, np.float64)
+_COUNT = "count"  # of the photos that a Normalization layer has seen, an integer
 
 
 @contextmanager
@@ -82,7 +83,9 @@ def _inside(group: h5py.Group, name: str) -> Any:
 
 def _array(group: h5py.Group, name: str) -> h5py.Dataset:
     found = _inside(group, name)
-    if not isinstance(found, h5py.Dataset) or found.dtype not in _TYPES:
+    is_count = last_part(name) == _COUNT
+    types = (*_TYPES, np.int32, np.int64) if is_count else _TYPES
+    if not isinstance(found, h5py.Dataset) or found.dtype not in types:
         raise ValueError(f"{name!r} is not an array of floats")
     if found.external or found.is_virtual:
         raise ValueError(f"the values of {name!r} are in another file, which is not read")
