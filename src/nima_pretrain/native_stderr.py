@@ -12,7 +12,7 @@ def without_lines(*noise: bytes) -> Iterator[None]:
     """Holds the process's stderr back, and forwards it at the end without some lines.
 
     Args:
-        noise: parts of the lines to leave out.
+        noise: parts of the lines to leave out; an empty one leaves out all.
     """
     sys.stderr.flush()
     stderr = os.dup(2)

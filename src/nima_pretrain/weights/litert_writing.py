@@ -15,6 +15,7 @@ from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.samples import lossless_photos
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
+from nima_pretrain.native_stderr import without_lines
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.pretext.levels import levels_model
 from nima_pretrain.weights.litert import LiteRtModel, litert_path
@@ -91,6 +92,12 @@ def _computed(weights: Path, side_car: Card) -> keras.Model:
 def _converted(model: keras.Model, size: int) -> bytes:
     photos = tf.TensorSpec((1, size, size, 3), tf.uint8, name="photos")
     compute = tf.function(lambda photos: model(photos, training=False), input_signature=[photos])
-    graph = convert_variables_to_constants_v2(compute.get_concrete_function())
-    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([graph]).convert()
+    handlers = logging.root.handlers[:]
+    try:
+        with without_lines(b""):  # the converter prints statistics; what fails, it raises
+            graph = convert_variables_to_constants_v2(compute.get_concrete_function())
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
+            content: bytes = converter.convert()
+    finally:
+        logging.root.handlers[:] = handlers  # it adds one, which would repeat every line
     return content
