@@ -138,7 +138,7 @@ def test_tasks_across_photos_are_learned_beside_the_ranking(photo_folder, tmp_pa
     run = tmp_path / "run"
     pretrain(photo_folder, run, config=config, base_weights="none")
     log = pd.read_csv(run / "log.csv")
-    # How far each falls in 16 steps from random weights depends on rounding.
+    # The size of each fall in 16 steps from random weights depends on rounding.
     for task in ("ranking", "cross_photo_ranking", "level_consistency"):
         assert log[f"{task}_raw"].iloc[-1] < log[f"{task}_raw"].iloc[0]
     views = np.random.default_rng(0).integers(0, 256, (2, 174, 32, 32, 3), np.uint8)

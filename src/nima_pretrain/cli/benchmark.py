@@ -21,9 +21,7 @@ def benchmark(
     weights: Annotated[
         str | None, typer.Option(metavar="FILE|NAME", help="Default: the scorer of `predict`.")
     ] = None,
-    seconds: Annotated[
-        float, typer.Option(min=0.1, help="Duration of each of the seven measurements.")
-    ] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Duration of each measurement.")] = 3.0,
 ) -> None:
     """Measure how many photos a second this machine decodes and scores; a table for an issue."""
     start_tensorflow()

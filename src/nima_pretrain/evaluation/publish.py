@@ -76,6 +76,7 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Published:
     target = folder / f"{name}.h5"
     with replacing(target) as partial:
         shutil.copyfile(file, partial)
+    side_car = side_car.model_copy(update={"litert": None})  # of a file that is not copied
     write_json(side_car_path(target), side_car.model_dump(mode="json", exclude_none=True))
     if isinstance(side_car, NimaCard) or "regression" in getattr(side_car, "tasks", ()):
         try_litert(target)

@@ -1,8 +1,9 @@
 """Batch normalization by TensorFlow's fused kernel, which Keras 2 uses and Keras 3 does not.
 
 Keras 3 composes the normalization of several operations, each of which reads and writes all
-activations: training takes twice as long. The fused layer has the same weights under the same
-names. As with Keras 2, the moving variance follows the unbiased variance of the batches.
+activations: forward and backward pass take twice as long. The fused layer has the same weights
+under the same names. As with Keras 2, the moving variance follows the unbiased variance of the
+batches.
 """
 
 from typing import Any

@@ -19,7 +19,6 @@ from nima_pretrain.prediction.engines import ENGINES, engine_for, load_engine
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
 from nima_pretrain.weights.cache import find_scorer
-from nima_pretrain.weights.litert import has_litert, litert_path
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 
@@ -81,9 +80,9 @@ def benchmark(
         for threads in counts
     ]
     for engine in ENGINES:
-        if engine == "litert" and not (has_litert() and litert_path(file).is_file()):
+        if engine == "litert" and engine_for(file, card) != "litert":
             continue
-        model = load_engine(file, card, engine_for(file, card, engine))
+        model = load_engine(file, card, engine)
         if model.scores_in_threads:
             ones = [pixels[None] for pixels in decoded]
             rates = {threads: _rate(model, ones, threads, seconds) for threads in counts}

@@ -50,10 +50,10 @@ def engine_for(weights: Path, side_car: Card, engine: str | None = None) -> Engi
         raise InputError(
             "--engine litert needs the package ai-edge-litert: pip install ai-edge-litert."
         )
-    if engine is None:
-        has_file = side_car.litert is not None and litert_path(weights).is_file()
-        return "litert" if has_file and has_litert() else "tensorflow"
-    return "litert" if engine == "litert" else "tensorflow"
+    has_file = side_car.litert is not None and litert_path(weights).is_file()
+    if engine == "litert" or (engine is None and has_file and has_litert()):
+        return "litert"
+    return "tensorflow"
 
 
 def load_engine(
