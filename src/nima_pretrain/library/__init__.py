@@ -1,0 +1,1 @@
+"""Photo libraries: stars, groups of similar photos, culling, one's own taste."""
