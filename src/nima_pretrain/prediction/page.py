@@ -5,8 +5,9 @@ import heapq
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,8 +23,23 @@ from nima_pretrain.progress import counting
 from nima_pretrain.report import render
 
 MOST_PHOTOS = 5000
-_THUMBNAIL = 200
+_THUMBNAIL = 200  # pixels of the longer side
 _BARS = 40
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that a page shows.
+
+    Attributes:
+        photos: the best rows, best first.
+        means: the mean scores of all photos with a score.
+        failed: path and error of each file without a score.
+    """
+
+    photos: list[ScoreRow]
+    means: list[float]
+    failed: list[tuple[str, str]]
 
 
 def write_score_report(
@@ -35,7 +51,8 @@ def write_score_report(
     """Writes a self-contained page, without other files, server or network.
 
     It shows the best photos with thumbnails that link to the files, a histogram of all scores, and
-    the files without a score. File names are inserted as text, never as HTML.
+    the files without a score. Similar photos are folded into the best one of their group. File
+    names are inserted as text, never as HTML.
 
     Args:
         page: the HTML file.
@@ -46,6 +63,14 @@ def write_score_report(
     Raises:
         InputError: the page cannot be written.
     """
+    selection = select(rows, most_photos)
+    entries = _with_thumbnails(selection.photos, page.parent)
+    with replacing(page) as partial:
+        partial.write_text(page_of(selection, entries, scale), encoding="utf-8")
+
+
+def select(rows: Iterable[ScoreRow], most_photos: int) -> Selection:
+    """Returns the best rows; memory does not depend on the number of the others."""
     failed, means = [], []
     best: list[tuple[float, int, ScoreRow]] = []
     for index, row in enumerate(rows):
@@ -58,74 +83,101 @@ def write_score_report(
             heapq.heappush(best, entry)
         else:
             heapq.heappushpop(best, entry)
-    photos = [row for _, _, row in sorted(best, reverse=True)]
+    return Selection([row for _, _, row in sorted(best, reverse=True)], means, failed)
+
+
+def entry_of(row: ScoreRow) -> dict[str, Any]:
+    """Returns the page's data of a photo with a score, but for its link and picture."""
+    assert row.distribution is not None
+    return {
+        "path": row.path,
+        "name": Path(row.path).name,
+        "mean": row.mean,
+        "std": row.std,
+        "percentile": row.percentile,
+        "distribution": [round(share, 3) for share in row.distribution],
+        "explanation": row.explanation,
+        "note": row.note,
+    }
+
+
+def page_of(
+    selection: Selection,
+    entries: Sequence[dict[str, Any]],
+    scale: ScoreScale,
+    *,
+    is_culling: bool = False,
+) -> str:
+    """Returns the HTML of a page of scores.
+
+    Args:
+        selection: the rows.
+        entries: data of each of its photos, from `entry_of`, with "link" and "picture": addresses
+            of the photo and of a thumbnail, or None.
+        scale: the score scale.
+        is_culling: whether a server saves stars; entries then have "number" and "stars", too.
+    """
+    parents = [str(Path(row.path).parent) for row in selection.photos]
+    folders = sorted(set(parents))
+    numbers = {folder: number for number, folder in enumerate(folders)}
     low, high = float(scale.scores[0]), float(scale.scores[-1])
-    histogram, _ = np.histogram(means, _BARS, (low, high))
-    folders = sorted({str(Path(row.path).parent) for row in photos})
+    histogram, _ = np.histogram(selection.means, _BARS, (low, high))
     content = {
-        "photos": _entries(photos, folders, page.parent),
+        "photos": [
+            {**entry, "folder": numbers[parent]}
+            for entry, parent in zip(entries, parents, strict=True)
+        ],
         "folders": _without_common_start(folders),
         "histogram": histogram.tolist(),
-        "failed": failed,
+        "failed": selection.failed,
     }
     # The text is inside a script element, which "</script>" would end.
     data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
-    shown = f", the best {len(photos)} are shown" if len(photos) < len(means) else ""
-    text = render(
+    num_shown, num_scored = len(entries), len(selection.means)
+    shown = f", the best {num_shown} are shown" if num_shown < num_scored else ""
+    return render(
         "scores.html",
         title="Scores of photographs",
-        summary=f"Photos scored: {len(means)}, on a scale from {low:g} to {high:g}{shown}. "
-        f"Files that could not be scored: {len(failed)}. ± is the spread of the predicted ratings.",
+        summary=f"Photos scored: {num_scored}, on a scale from {low:g} to {high:g}{shown}. "
+        f"Files that could not be scored: {len(selection.failed)}. ± is the spread of the "
+        "predicted ratings.",
         low=f"{low:g}",
         high=f"{high:g}",
         data=data,
+        is_culling=is_culling,
     )
-    with replacing(page) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
-def _entries(photos: list[ScoreRow], folders: list[str], beside: Path) -> list[dict[str, Any]]:
-    """Returns the page's data of each photo."""
-    numbers = {folder: number for number, folder in enumerate(folders)}
-    entries = []
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as executor,
-        counting("thumbnails", len(photos)) as show,
-    ):
-        paths = (row.path for row in photos)
-        pictures = ordered_map(executor, _thumbnail, paths, ahead=64)
-        for row, picture in zip(photos, pictures, strict=True):
-            assert row.distribution is not None
-            path = Path(row.path)
-            entries.append(
-                {
-                    "path": row.path,
-                    "name": path.name,
-                    "folder": numbers[str(path.parent)],
-                    "link": _link(path, beside),
-                    "mean": row.mean,
-                    "std": row.std,
-                    "percentile": row.percentile,
-                    "distribution": [round(share, 3) for share in row.distribution],
-                    "explanation": row.explanation,
-                    "note": row.note,
-                    "picture": picture,
-                }
-            )
-            show(len(entries))
-    return entries
-
-
-def _thumbnail(path: str) -> str | None:
-    """Returns a small WebP as a data URL; None if the file cannot be read."""
+def thumbnail(path: Path) -> bytes | None:
+    """Returns a small WebP of a photo; None if the file cannot be read."""
     try:
-        image = read_photo(Path(path), _THUMBNAIL // 3).image
+        image = read_photo(path, _THUMBNAIL // 3).image
     except PhotoError:
         return None
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     content = io.BytesIO()
     image.save(content, "WEBP", quality=70, method=2)
-    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode()
+    return content.getvalue()
+
+
+def _with_thumbnails(photos: Sequence[ScoreRow], beside: Path) -> list[dict[str, Any]]:
+    entries = []
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as executor,
+        counting("thumbnails", len(photos)) as show,
+    ):
+        pictures = ordered_map(executor, thumbnail, (Path(row.path) for row in photos), ahead=64)
+        for row, picture in zip(photos, pictures, strict=True):
+            link = _link(Path(row.path), beside)
+            entries.append({**entry_of(row), "link": link, "picture": _data_url(picture)})
+            show(len(entries))
+    return entries
+
+
+def _data_url(picture: bytes | None) -> str | None:
+    return (
+        None if picture is None else "data:image/webp;base64," + base64.b64encode(picture).decode()
+    )
 
 
 def _link(path: Path, beside: Path) -> str:
