@@ -8,9 +8,11 @@ LiteRT and TensorFlow, from one run:
   best where they share the same cores;
 * the time to the first row, and of a cold start with one photo;
 * peak memory, and by LiteRT that of ten times as many photos (the same ones, under more names);
-* `--help` and a bare `import tensorflow`.
+* `--help` and a bare `import tensorflow`;
+* with --idealo, a checkout of idealo's Image Quality Assessment: its own `predict` on the same
+  folder, with MobileNet 1.0 at 224 px and random weights, end to end.
 
-    python benchmarks/predict.py PHOTOS [--weights nima.h5]
+    python benchmarks/predict.py PHOTOS [--weights nima.h5] [--idealo CHECKOUT]
 """
 
 import argparse
@@ -93,6 +95,17 @@ def run_predict(folder: Path, weights: Path, engine: str) -> Run:
     return Run(time.perf_counter() - started, first_row, peak, rows)
 
 
+def run_many(photos: Path, many: Path, number: int, weights: Path) -> Run:
+    """Runs the program on the same photos under many names."""
+    files = sorted(photos.iterdir())
+    many.mkdir()
+    for index in range(number):
+        os.link(files[index % len(files)], many / f"{index:06}.jpg")
+    run = run_predict(many, weights, "litert")
+    assert run.rows == number
+    return run
+
+
 def _peak_bytes(pid: int) -> int:
     """Returns the peak memory of a process; what `os.wait4` tells includes its parent's."""
     try:
@@ -101,6 +114,31 @@ def _peak_bytes(pid: int) -> int:
         return 0
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) * 1024 if found else 0
+
+
+def rate_of_idealo(checkout: Path, folder: Path, number: int) -> float:
+    """Returns the photos per second of idealo's `predict`, end to end, with random weights."""
+    source = checkout.resolve() / "src"
+    weights = folder.parent / "idealo.h5"
+    make = (
+        "from handlers.model_builder import Nima; nima = Nima('MobileNet', weights=None); "
+        f"nima.build(); nima.nima_model.save_weights({str(weights)!r})"
+    )
+    command = ["-m", "evaluater.predict", "--base-model-name", "MobileNet"]
+    command += ["--weights-file", str(weights), "--image-source", str(folder)]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(source)}
+        return subprocess.run(
+            [sys.executable, *arguments], check=True, capture_output=True, env=environment
+        )
+
+    run("-c", make)
+    started = time.perf_counter()
+    done = run(*command)
+    seconds = time.perf_counter() - started
+    assert done.stdout.count(b'"mean_score_prediction"') == number
+    return number / seconds
 
 
 def seconds_of(*command: str, times: int = 5) -> float:
@@ -144,6 +182,7 @@ def main() -> None:
     parser.add_argument("--weights", default="bundled", help="default: the bundled scorer")
     parser.add_argument("--number", type=int, default=_NUMBER)
     parser.add_argument("--many", type=int, default=10, help="times as many for the peak memory")
+    parser.add_argument("--idealo", type=Path, metavar="CHECKOUT", help="measure it beside ours")
     arguments = parser.parse_args()
     import_tensorflow()
     from nima_pretrain.prediction.engines import ENGINES, load_engine
@@ -192,16 +231,16 @@ def main() -> None:
             ratio = values[0] / values[1]
             print(f"{label:42}{values[0]:9.2f}{values[1]:9.2f}   ratio {ratio:.2f}")
 
-        many = Path(temporary, "many")
-        many.mkdir()
-        for index in range(arguments.many * number):
-            os.link(folder / f"{index % number:05}.jpg", many / f"{index:06}.jpg")
-        large = run_predict(many, weights, "litert")
-        assert large.rows == arguments.many * number
+        if arguments.idealo:
+            theirs = rate_of_idealo(arguments.idealo, folder, number)
+            ratio = rows["litert"][2] / theirs
+            print(f"idealo's predict end to end: {theirs:.2f} photos/s, ours {ratio:.2f} times")
+
+        many = run_many(folder, Path(temporary, "many"), arguments.many * number, weights)
         peak = rows["litert"][-1] * 1e6
         print(
-            f"peak memory of {large.rows} photos by litert: {large.peak_bytes / 1e6:.0f} MB "
-            f"({large.peak_bytes / peak:.3f} times)"
+            f"peak memory of {many.rows} photos by litert: {many.peak_bytes / 1e6:.0f} MB "
+            f"({many.peak_bytes / peak:.3f} times)"
         )
     bare = seconds_of(sys.executable, "-c", "import tensorflow", times=3)
     print(f"--help {seconds_of(_PROGRAM, '--help'):.2f} s; import tensorflow {bare:.2f} s")
