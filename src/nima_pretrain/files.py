@@ -16,19 +16,27 @@ from nima_pretrain.errors import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which is renamed to `path` on success.
 
     The suffix is kept, since writers choose the format by it. After an error the old file is
     unchanged. The folder is created.
 
+    Args:
+        path: the file.
+        like: the path that the temporary one is named after, instead of `path`. Then temporary
+            files of dead processes are left to `remove_orphans`, which searches the folder: too
+            slow for each of many files in one folder.
+
     Raises:
         InputError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    named = like or path
+    partial = named.with_name(f".{named.stem}.partial-{os.getpid()}{named.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_orphans(path)
+        if not like:
+            remove_orphans(path)
         yield partial
         partial.replace(path)
     except OSError as error:
@@ -39,8 +47,12 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _remove_orphans(path: Path) -> None:
-    """Removes temporary files of `replacing` whose process has died while it wrote."""
+def remove_orphans(path: Path) -> None:
+    """Removes temporary files of `replacing` whose process has died while it wrote.
+
+    Args:
+        path: the file, or the path that the temporary files were named after.
+    """
     stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
     for orphan in path.parent.glob(f".{stem}.partial-*{suffix}"):
         process = orphan.name.removesuffix(path.suffix).rpartition("-")[2]
@@ -59,7 +71,7 @@ def _is_dead(process: int) -> bool:
 
 
 @contextmanager
-def locked(path: Path, option: str) -> Iterator[None]:
+def locked(path: Path, option: str, timeout: float = 0) -> Iterator[None]:
     """Keeps other processes from writing an output within a context.
 
     The lock is a file in the folder for temporary files, named after the path, and the operating
@@ -68,6 +80,7 @@ def locked(path: Path, option: str) -> Iterator[None]:
     Args:
         path: the file or folder to be written.
         option: the option that names it, for the error.
+        timeout: how long to wait for another process, seconds.
 
     Raises:
         InputError: another process holds the lock.
@@ -76,7 +89,7 @@ def locked(path: Path, option: str) -> Iterator[None]:
     user = os.getuid() if hasattr(os, "getuid") else 0  # whose lock files others cannot open
     lock = FileLock(Path(tempfile.gettempdir()) / f"nima-pretrain-{user}-{digest}.lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=timeout)
     except Timeout:
         raise InputError(
             f"Another process is writing {path}. Wait for its end, or choose another {option}."

@@ -1,0 +1,234 @@
+"""The rating in an XMP packet: parsed for its meaning, edited in its text.
+
+A packet is read by lxml, without entities, network access or large trees. The rating is then
+changed in the text itself, so that every other character stays: unknown namespaces, comments,
+order, quotes and line breaks.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from nima_pretrain.errors import InputError
+
+MAX_BYTES = 16 * 2**20
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+XMP = "http://ns.adobe.com/xap/1.0/"
+# The property of ours that holds the rating that a model gave. Where it differs from xmp:Rating,
+# or is missing, a person has rated the photo.
+MARK = "nima-pretrain:ns:stars/"
+
+_PREFIXES = {RDF: "rdf", XMP: "xmp", MARK: "nima"}
+_NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="{RDF}">
+  <rdf:Description rdf:about=""/>
+ </rdf:RDF>
+</x:xmpmeta>
+"""
+
+_ATTRIBUTE = r"""\s+(?P<name>[^\s=]+)\s*=\s*(?P<value>"[^"]*"|'[^']*')"""
+_TOKEN = re.compile(
+    r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|</[^>]*>"
+    r"""|(?P<start><[^\s/>]+)(?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*(?P<place>)\s*(?P<empty>/?)>""",
+    re.DOTALL,
+)
+
+
+class Rating(NamedTuple):
+    """The rating of an XMP packet.
+
+    Attributes:
+        stars: 1 to 5; 0 is unrated, -1 rejected.
+        by_model: whether nima-pretrain wrote it, and nobody has changed it since.
+    """
+
+    stars: int
+    by_model: bool
+
+
+def rating_of(content: bytes, name: str) -> Rating | None:
+    """Returns the rating in an XMP packet; None if it has none.
+
+    Args:
+        content: the packet, UTF-8 or UTF-16, with or without a byte order mark.
+        name: the file, for errors.
+
+    Raises:
+        InputError: the content is no XMP, is not safe to parse, or has a rating outside -1 to 5.
+    """
+    packet = _Packet(_decoded(content, name)[0], name)
+    value = packet.value(XMP)
+    if value is None:
+        return None
+    try:
+        stars = float(value)
+    except ValueError:
+        stars = float("nan")
+    if stars not in range(-1, 6):
+        raise InputError(
+            f"Expected an xmp:Rating of -1 to 5 in {name}, received {value[:40]!r}. Correct it."
+        )
+    return Rating(int(stars), by_model=packet.value(MARK) == f"{stars:.0f}")
+
+
+def with_rating(content: bytes | None, stars: int, *, by_model: bool, name: str) -> bytes:
+    """Returns an XMP packet with a rating, in which all else is unchanged.
+
+    Args:
+        content: the packet, see `rating_of`; None for a new one.
+        stars: -1 to 5.
+        by_model: whether the rating is marked as that of a model, not of a person.
+        name: the file, for errors.
+
+    Raises:
+        InputError: the content is no XMP, or is not safe to parse.
+    """
+    text, encoding = (_NEW, "utf-8") if content is None else _decoded(content, name)
+    text = _Packet(text, name).replaced(XMP, str(stars))
+    text = _Packet(text, name).replaced(MARK, str(stars) if by_model else None)
+    return text.encode(encoding)
+
+
+def _decoded(content: bytes, name: str) -> tuple[str, str]:
+    """Returns the text, with its byte order mark, and its encoding."""
+    if len(content) > MAX_BYTES:
+        raise InputError(
+            f"Expected an XMP file of at most {MAX_BYTES // 2**20} MB, {name} has "
+            f"{len(content) / 2**20:.0f} MB. Remove it, or restore it from a backup."
+        )
+    encoding = "utf-8"
+    for candidate, mark in (("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)):
+        if content.startswith((mark, "<".encode(candidate))):
+            encoding = candidate
+    try:
+        return content.decode(encoding), encoding
+    except UnicodeDecodeError:
+        raise InputError(f"{name} is no XMP: it is neither UTF-8 nor UTF-16.") from None
+
+
+class _Packet:
+    """An XMP packet, whose elements are paired with their start tags in the text.
+
+    Args:
+        text: the packet.
+        name: the file, for errors.
+
+    Raises:
+        InputError: the text is no XMP, or is not safe to parse.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        # Entities can be declared only here. XMP has no document type.
+        if "<!DOCTYPE" in text:
+            raise InputError(f"{name} is no XMP: it has a document type, which is not read.")
+        parser = etree.XMLParser(
+            encoding="utf-8",
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+        )
+        try:
+            root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
+        except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
+            raise InputError(f"{name} is no XMP: {error}.") from None
+        rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
+        if rdf is None:
+            raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
+        self._text = text
+        self._rdf = rdf
+        self._subjects = [child for child in rdf if child.tag == f"{{{RDF}}}Description"]
+        # Both are in the order of the document.
+        self._elements = list(root.iter(etree.Element))
+        self._tokens = list(_TOKEN.finditer(text))
+        self._starts = [index for index, token in enumerate(self._tokens) if token["start"]]
+
+    def value(self, namespace: str) -> str | None:
+        """Returns the property `Rating` of a namespace; None if it is missing."""
+        name = f"{{{namespace}}}Rating"
+        for subject in self._subjects:
+            if name in subject.attrib:
+                return str(subject.get(name)).strip()
+            for child in subject.iterchildren(name):
+                return "".join(child.itertext()).strip()
+        return None
+
+    def replaced(self, namespace: str, value: str | None) -> str:
+        """Returns the text with another value of a namespace's `Rating`; None removes it."""
+        edits = list(self._edits(namespace, value))
+        if not edits and value is not None:
+            edits = [self._insertion(namespace, value)]
+        text = self._text
+        for start, end, new in sorted(edits, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text
+
+    def _edits(self, namespace: str, value: str | None) -> Iterator[tuple[int, int, str]]:
+        """Yields the start, end and replacement of every place in the text that has the value."""
+        name = f"{{{namespace}}}Rating"
+        for subject in self._subjects:
+            if name in subject.attrib:
+                token = self._tokens[self._index_of(subject)]
+                qualified = {
+                    f"{prefix}:Rating" for prefix, uri in subject.nsmap.items() if uri == namespace
+                }
+                for attribute in re.finditer(_ATTRIBUTE, token.group()):
+                    if attribute["name"] in qualified:
+                        start, end = attribute.span() if value is None else attribute.span("value")
+                        new = "" if value is None else f'"{value}"'
+                        yield token.start() + start, token.start() + end, new
+            for child in subject.iterchildren(name):
+                first = self._index_of(child)
+                tag = self._tokens[first]["start"].removeprefix("<")
+                new = "" if value is None else f"<{tag}>{value}</{tag}>"
+                yield self._tokens[first].start(), self._end_of(first), new
+
+    def _insertion(self, namespace: str, value: str) -> tuple[int, int, str]:
+        """Returns the place for a value that is missing, as an attribute of the description."""
+        if self._subjects:
+            subject = self._subjects[0]
+            place = self._tokens[self._index_of(subject)].start("place")
+            prefix, declaration = _prefix(subject, namespace)
+            return place, place, f'{declaration} {prefix}:Rating="{value}"'
+        token = self._tokens[self._index_of(self._rdf)]
+        rdf, rdf_declaration = _prefix(self._rdf, RDF)
+        prefix, declaration = _prefix(self._rdf, namespace)
+        new = (
+            f'<{rdf}:Description{rdf_declaration} {rdf}:about=""{declaration} '
+            f'{prefix}:Rating="{value}"/>'
+        )
+        if not token["empty"]:
+            return token.end(), token.end(), new
+        return token.start("empty"), token.end(), f">{new}</{token['start'].removeprefix('<')}>"
+
+    def _index_of(self, element: Any) -> int:
+        """Returns the index of the token that is the start tag of an element."""
+        return self._starts[self._elements.index(element)]
+
+    def _end_of(self, first: int) -> int:
+        """Returns the end in the text of the element with this start tag."""
+        depth = 0
+        for token in self._tokens[first:]:
+            if token["start"] and not token["empty"]:
+                depth += 1
+            elif token.group().startswith("</"):
+                depth -= 1
+            if not depth:
+                break
+        return token.end()
+
+
+def _prefix(element: Any, namespace: str) -> tuple[str, str]:
+    """Returns a prefix of a namespace at an element, and its declaration if it is new there."""
+    for prefix, uri in element.nsmap.items():
+        if prefix and uri == namespace:
+            return prefix, ""
+    names = (f"{_PREFIXES[namespace]}{number or ''}" for number in count())
+    prefix = next(name for name in names if name not in element.nsmap)
+    return prefix, f' xmlns:{prefix}="{namespace}"'
