@@ -1,13 +1,17 @@
 """Shared fixtures: real photographs from installed packages, and the folder of outside data."""
 
 import os
+import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data.samples import embedded_photos
@@ -58,6 +62,23 @@ def lively_nima(photo: np.ndarray) -> keras.Model:
     kernel /= (features @ kernel).std()
     model.get_layer("head").set_weights([kernel, -features.mean(axis=0) @ kernel])
     return model
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """Chromium without a window; Debian's packages chromium and chromium-driver."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("needs the packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("browser")
+    for argument in ("--headless=new", "--no-sandbox", f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, Service(driver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture

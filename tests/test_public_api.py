@@ -24,6 +24,7 @@ COMMANDS = {
     "benchmark": "benchmark",
     "check_data": "check-data",
     "compare": "compare",
+    "cull": "cull",
     "distill": "distill",
     "evaluate": "evaluate",
     "finetune": "finetune",
@@ -38,6 +39,7 @@ WITHOUT_COMMAND = {"get_bank", "load_scorer"}
 # returns has no need of --output, --strict and --quiet.
 ONLY_ON_THE_COMMAND_LINE = {
     "check_data": {"output"},
+    "cull": {"browser"},
     "distill": {"set", "teachers"},
     "finetune": {"set"},
     "predict": {"strict", "quiet"},
@@ -46,6 +48,7 @@ ONLY_ON_THE_COMMAND_LINE = {
     "train": {"set"},
 }
 ONLY_IN_PYTHON = {
+    "cull": {"ready"},
     "evaluate": {"resamples"},
     "finetune": {"objective_of"},
     "study": {"num_workers"},

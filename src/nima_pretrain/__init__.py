@@ -13,6 +13,7 @@ _FUNCTIONS = {
     "benchmark": "prediction.benchmark.benchmark",
     "check_data": "evaluation.check_data.check_data",
     "compare": "reproduction.runs.compare",
+    "cull": "library.cull.cull",
     "distill": "distillation.distill.distill",
     "evaluate": "evaluation.evaluate.evaluate",
     "finetune": "training.finetune.finetune",

@@ -1,15 +1,12 @@
 """The page of scores, in a real browser: looks, order, filters, and names that are no HTML."""
 
 import os
-import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
@@ -19,23 +16,6 @@ from nima_pretrain.prediction.page import write_score_report
 
 ATTACK = "<script>document.title = 'attacked'<.png"
 FAILED = [("bad/</script><img src=x onerror=alert(1)>.jpg", "cannot identify"), ("b.jpg", "empty")]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Chromium without a window; Debian's packages chromium and chromium-driver."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs the packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("browser")
-    for argument in ("--headless=new", "--no-sandbox", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, Service(driver))
-    yield browser
-    browser.quit()
 
 
 def rows_below(folder, photo, number):

@@ -18,7 +18,9 @@ function starButtons(photo) {
   row.append(make("button", "✕", {type: "button", class: "reject", "data-stars": -1, "aria-pressed": photo.stars === -1, "aria-label": "reject"}));
   row.addEventListener("click", (event) => {
     const stars = Number(event.target.dataset.stars);
-    if (stars) rate(photo, stars === photo.stars ? 0 : stars);
+    if (!stars) return;
+    rate(photo, stars === photo.stars ? 0 : stars);
+    if (!open) focusOn(photo);  // the button that had the focus was drawn anew
   });
   return row;
 }
@@ -64,7 +66,8 @@ async function saved(photo, stars) {
   try {
     answer = await fetch(`stars/${photo.number}`, {method: "PUT", headers: {"Content-Type": "application/json"}, body: JSON.stringify({stars})});
   } catch {
-    return "The program that saves stars does not answer; start it again, this page goes on trying.";
+    const count = `${unsaved.size} photo${unsaved.size > 1 ? "s" : ""}`;
+    return `The program that saves stars has ended: start it again, open its new address, and give them to ${count} again.`;
   }
   const content = await answer.json().catch(() => ({error: `The server answers ${answer.status}.`}));
   if (answer.ok) return "";
@@ -138,6 +141,7 @@ function view(photo) {
   open = {photos: groupOf(photo), current: photo};
   zoom.isOn = false;
   element("viewer").hidden = false;
+  document.body.style.overflow = "hidden";
   drawPanes();
 }
 
@@ -145,6 +149,7 @@ function close() {
   const photo = open.current;
   open = null;
   element("viewer").hidden = true;
+  document.body.style.overflow = "";
   element("panes").replaceChildren();
   focusOn(shown.includes(photo) ? photo : shown.find((other) => other.group && other.group === photo.group) || shown[0]);
 }
@@ -200,8 +205,9 @@ function place() {
 function drawBar() {
   const {photos, current} = open;
   for (const pane of element("panes").children) pane.classList.toggle("current", photos.length > 1 && pane.dataset.path === current.path);
-  const place_ = photos.length > 1 ? ` · ${photos.indexOf(current) + 1} of ${photos.length} similar` : "";
-  element("caption").textContent = `${current.name} · ${current.mean.toFixed(2)}${place_}${current.best && photos.length > 1 ? ", the best by score" : ""}`;
+  const words = [current.name, current.mean.toFixed(2)];
+  if (photos.length > 1) words.push(`${photos.indexOf(current) + 1} of ${photos.length} similar${current.best ? ", the best by score" : ""}`);
+  element("caption").textContent = words.join(" · ");
   element("rating").replaceChildren(starButtons(current));
   place();
 }
@@ -214,12 +220,11 @@ function step(by) {
     drawPanes();
     return;
   }
-  const home = shown.findIndex((photo) => photo === open.current || (photo.group && photo.group === open.current.group));
-  let place_ = home + by;
-  while (shown[place_] && shown[place_].group && shown[place_].group === open.current.group) place_ += by;
-  if (!shown[place_]) return;
-  if (place_ >= drawn) drawUntil(place_ + PAGE);
-  view(shown[place_]);
+  let index = shown.findIndex((photo) => open.photos.includes(photo));
+  while (open.photos.includes(shown[index])) index += by;
+  if (!shown[index]) return;
+  drawUntil(index + 1);
+  view(shown[index]);
 }
 
 // --- Keys ---
@@ -246,5 +251,7 @@ document.addEventListener("keydown", (event) => {
   if (act(event.key, open ? open.current : focused())) event.preventDefault();
 });
 element("close").addEventListener("click", close);
+element("previous").addEventListener("click", () => step(-1));
+element("next").addEventListener("click", () => step(1));
 window.addEventListener("resize", () => { if (open) drawPanes(); });
 window.addEventListener("beforeunload", (event) => { if (unsaved.size) event.preventDefault(); });

@@ -1,0 +1,60 @@
+"""Culling of a folder: scores its photos and serves the page that gives them stars."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from nima_pretrain.data.finding import Listing
+from nima_pretrain.library.culling import Culling
+from nima_pretrain.library.own_machine import serve
+from nima_pretrain.library.sidecars import Naming
+from nima_pretrain.prediction.files import ScoreFile
+from nima_pretrain.prediction.formats import format_of
+from nima_pretrain.prediction.page import select
+from nima_pretrain.prediction.predict import predict
+from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.reading import read_side_car
+from nima_pretrain.weights.side_car import NimaCard
+
+_MOST_PHOTOS = 50_000
+
+
+def cull(
+    photos: Listing | Path | str | Sequence[Path | str],
+    *,
+    weights: Path | str | None = None,
+    scores: Path | str | None = None,
+    sidecar: Naming = Naming.FULL,
+    engine: str | None = None,
+    port: int = 0,
+    ready: Callable[[str], None] = print,
+) -> None:
+    """Scores and groups photos, and serves the page that shows them, until it is interrupted.
+
+    The page is served to this machine alone. Stars are written to sidecars as they are given.
+
+    Args:
+        photos: see `predict`.
+        weights: see `predict`.
+        scores: score file to keep, as `predict` writes it with groups: photos that have a row
+            in it are not scored again. None for a temporary one.
+        sidecar: names of the sidecars.
+        engine: see `predict`.
+        port: port of 127.0.0.1; 0 for any free one.
+        ready: called with the page's address once it can be opened.
+
+    Raises:
+        InputError: see `predict`; or the port is taken.
+    """
+    weights = find_scorer(weights)
+    scale = read_side_car(weights, NimaCard).score_scale
+    with ExitStack() as stack:
+        if scores is None:
+            scores = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores.csv")
+        file = Path(scores)
+        predict(photos, weights=weights, output=file, resume=file.exists(), engine=engine)
+        style = format_of(None, file, scale.bins)
+        with ScoreFile(file, style, resume=True) as rows:
+            selection = select(rows, _MOST_PHOTOS)
+        serve(Culling(selection, scale, sidecar).app, port, ready)

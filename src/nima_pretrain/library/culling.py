@@ -1,0 +1,165 @@
+"""The culling page's application: shows a folder's photos and saves the stars given to them."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import InputError
+from nima_pretrain.library.own_machine import OwnMachineOnly
+from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
+from nima_pretrain.prediction.formats import ScoreRow
+from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
+
+STARS = range(-1, 6)
+
+# Formats that browsers show, turned upright by themselves; others are converted.
+_MEDIA_TYPES = {
+    "AVIF": "image/avif",
+    "GIF": "image/gif",
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+}
+_MOST_BYTES = 1000  # of a request; stars take 12
+_UNCHANGED = {"Cache-Control": "private, max-age=3600"}
+
+
+@dataclass(frozen=True)
+class Culling:
+    """The photos of a culling page.
+
+    Photos are addressed by number, so that no request can name a file.
+
+    Attributes:
+        selection: rows of the photos.
+        scale: the score scale.
+        naming: the sidecars to write.
+    """
+
+    selection: Selection
+    scale: ScoreScale
+    naming: Naming = Naming.FULL
+
+    def app(self, token: str, port: int) -> Starlette:
+        """Returns the application.
+
+        Args:
+            token: secret first part of every address.
+            port: the port of 127.0.0.1 that it is served at; requests to others are refused.
+        """
+        routes = [
+            Route("/", self.page),
+            Route("/photo/{number:int}", self.photo),
+            Route("/thumbnail/{number:int}", self.thumbnail),
+            Route("/stars/{number:int}", self.give_stars, methods=["PUT"]),
+        ]
+        guard = Middleware(OwnMachineOnly, port=port, most_bytes=_MOST_BYTES)
+        return Starlette(routes=[Mount(f"/{token}", routes=routes)], middleware=[guard])
+
+    async def page(self, _: Request) -> Response:
+        """Returns the page, with the stars as they are in the sidecars now."""
+        return HTMLResponse(await run_in_threadpool(self._page))
+
+    async def photo(self, request: Request) -> Response:
+        """Returns a photo at full size, converted if browsers do not know its format."""
+        path = self._path(request)
+        media_type = await run_in_threadpool(_media_type, path)
+        if media_type:
+            return FileResponse(path, media_type=media_type, headers=_UNCHANGED)
+        content = await run_in_threadpool(_as_jpeg, path)
+        return Response(content, media_type="image/jpeg", headers=_UNCHANGED)
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Returns a small WebP of a photo."""
+        content = await run_in_threadpool(thumbnail, self._path(request))
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type="image/webp", headers=_UNCHANGED)
+
+    async def give_stars(self, request: Request) -> Response:
+        """Saves {"stars": -1 .. 5}, and returns the stars that the photo has afterwards."""
+        path = self._path(request)
+        stars = _stars_in(await request.body())
+        if stars is None:
+            return JSONResponse({"error": 'Expected {"stars": -1 to 5}.'}, 400)
+        try:
+            await run_in_threadpool(set_stars, path, stars, by_person=True, naming=self.naming)
+        except InputError as error:
+            before = await run_in_threadpool(_stars_of, path)
+            return JSONResponse({"error": str(error), "stars": before}, 409)
+        return JSONResponse({"stars": stars})
+
+    def _path(self, request: Request) -> Path:
+        photos: Sequence[ScoreRow] = self.selection.photos
+        number = request.path_params["number"]
+        if number >= len(photos):
+            raise HTTPException(404)
+        return Path(photos[number].path)
+
+    def _page(self) -> str:
+        entries = [
+            {
+                **entry_of(row),
+                "number": number,
+                "link": f"photo/{number}",
+                "picture": f"thumbnail/{number}",
+                "stars": _stars_of(Path(row.path)),
+            }
+            for number, row in enumerate(self.selection.photos)
+        ]
+        return page_of(self.selection, entries, self.scale, is_culling=True)
+
+
+def _stars_of(photo: Path) -> int:
+    try:
+        found = stars_of(photo)
+    except InputError:  # which the attempt to give stars shows
+        return 0
+    return found.stars if found else 0
+
+
+def _stars_in(body: bytes) -> int | None:
+    """Returns the stars of a request's body; None if it is not {"stars": -1 .. 5}."""
+    try:
+        content: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    stars = content.get("stars") if isinstance(content, dict) else None
+    return stars if type(stars) is int and stars in STARS else None
+
+
+def _media_type(path: Path) -> str | None:
+    """Returns the type of a file that browsers show, by its content; None for other photos."""
+    Image.init()
+    try:
+        with Image.open(
+            path, formats=[name for name in _MEDIA_TYPES if name in Image.OPEN]
+        ) as image:
+            return _MEDIA_TYPES[str(image.format)]
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def _as_jpeg(path: Path) -> bytes:
+    try:
+        image = read_photo(path).image
+    except PhotoError:
+        raise HTTPException(404) from None
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=92)
+    return content.getvalue()
