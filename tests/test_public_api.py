@@ -31,10 +31,11 @@ COMMANDS = {
     "predict": "predict",
     "pretrain": "pretrain",
     "reproduce": "reproduce",
+    "stars": "stars",
     "study": "study",
     "train": "train",
 }
-WITHOUT_COMMAND = {"get_bank", "load_scorer"}
+WITHOUT_COMMAND = {"get_bank", "load_scorer", "undo_stars"}
 # In Python the config is an object, whose values --set and --teachers would change; what a function
 # returns has no need of --output, --strict and --quiet.
 ONLY_ON_THE_COMMAND_LINE = {
@@ -42,14 +43,17 @@ ONLY_ON_THE_COMMAND_LINE = {
     "cull": {"browser"},
     "distill": {"set", "teachers"},
     "finetune": {"set"},
-    "predict": {"strict", "quiet"},
+    # Stars are written by the commands of the floor above, see `stars` and `undo_stars`.
+    "predict": {"strict", "quiet", "xmp", "stars", "rank", "reject", "sidecar", "overwrite_stars"},
     "pretrain": {"set"},
     "reproduce": {"set"},
+    "stars": {"undo"},
     "train": {"set"},
 }
 ONLY_IN_PYTHON = {
     "cull": {"ready"},
     "evaluate": {"resamples"},
+    "predict": {"on_rows"},
     "finetune": {"objective_of"},
     "study": {"num_workers"},
 }

@@ -22,8 +22,10 @@ _FUNCTIONS = {
     "predict": "prediction.predict.predict",
     "pretrain": "training.pretrain.pretrain",
     "reproduce": "reproduction.reproduce.reproduce",
+    "stars": "library.stars.stars",
     "study": "evaluation.study.study",
     "train": "training.pipeline.train",
+    "undo_stars": "library.undo.undo_stars",
 }
 
 

@@ -100,18 +100,20 @@ def locked(path: Path, option: str, timeout: float = 0) -> Iterator[None]:
         lock.release()
 
 
-def read_text(path: Path, name: str) -> str:
+def read_text(path: Path, name: str, newline: str | None = None) -> str:
     """Returns the content of a UTF-8 text file, without a byte order mark.
 
     Args:
         path: the file.
         name: the kind of file, for errors.
+        newline: see `open`; "" keeps carriage returns.
 
     Raises:
         InputError: the file cannot be read or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            return file.read()
     except OSError as error:
         raise InputError(f"Cannot read the {name} {path}: {error.strerror}.") from None
     except UnicodeDecodeError:

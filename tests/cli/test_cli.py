@@ -154,7 +154,7 @@ WRONG = {
             *("predict", "{images}", "--weights", "{nima}", "--output", "new.json"),
             *("--format", "idealo", "--resume"),
         ],
-        "too little for --resume and --report",
+        "too little for --resume, --report and --xmp",
     ),
     "a format that is none": (
         ["predict", "{images}", "--weights", "{nima}", "--format", "xml"],

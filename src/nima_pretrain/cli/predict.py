@@ -8,6 +8,16 @@ import typer
 
 from nima_pretrain.cli.console import be_quiet, say, start_logging
 from nima_pretrain.cli.options import EngineChoice, given, start_engines
+from nima_pretrain.cli.stars import (
+    PANEL,
+    STAR_OPTIONS,
+    OverwriteStars,
+    Rank,
+    Reject,
+    SidecarNaming,
+    Thresholds,
+    say_stars,
+)
 from nima_pretrain.errors import InputError
 
 
@@ -66,6 +76,19 @@ def predict(
         typer.Option("--full-size", help="Decode large photos at full size: exact, but slower."),
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Photos per batch of the network.")] = 32,
+    xmp: Annotated[
+        bool,
+        typer.Option(
+            "--xmp",
+            help="Also write stars into XMP sidecars; `nima-pretrain stars --undo` undoes it.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
+    stars: Thresholds = "5,20,50,80,95",
+    rank: Rank = False,
+    reject: Reject = False,
+    sidecar: SidecarNaming = "full",
+    overwrite_stars: OverwriteStars = False,
 ) -> None:
     """Score photos: mean, standard deviation and distribution of the predicted ratings."""
     from nima_pretrain.prediction.files import check_output
@@ -79,12 +102,20 @@ def predict(
     if quiet:
         be_quiet()
     models = {"weights": find_scorer(weights)}
+    rules = _rules(context, models["weights"])
     if explain is not None:
         models["explain"] = find_explainer(explain)
     start_engines(engine, *models.values())
     from nima_pretrain.prediction.predict import predict as score_photos
 
-    arguments = given(context, "quiet", "strict", photos=listing, output=file, **models)
+    arguments = given(
+        context, "quiet", "strict", "xmp", *STAR_OPTIONS, photos=listing, output=file, **models
+    )
+    written_stars: list[Any] = []
+    if rules:
+        from nima_pretrain.library.stars import give_stars
+
+        arguments["on_rows"] = lambda rows: written_stars.append(give_stars(rows, rules))
     try:
         counts = score_photos(**arguments)
     except KeyboardInterrupt:
@@ -96,8 +127,34 @@ def predict(
         places = " and ".join(str(place) for place in (file, report) if place)
         written = f": {places}" if places else ""
         say(f"{counts.scored} photos scored, {counts.failed} could not be{already}{written}")
-    if strict and counts.failed:
+    without_stars = sum(len(counted.problems) for counted in written_stars)
+    if without_stars or not quiet:
+        for counted in written_stars:
+            say_stars(counted)
+    if strict and (counts.failed or without_stars):
         raise typer.Exit(1)
+
+
+def _rules(context: typer.Context, scorer: Path) -> Any:
+    """Returns the rules for stars, if they are to be written; checks that they can be."""
+    from nima_pretrain.library.stars import StarRules, rules_of
+    from nima_pretrain.weights.reading import read_side_car
+    from nima_pretrain.weights.side_car import NimaCard
+
+    rules = rules_of(**{name: context.params[name] for name in STAR_OPTIONS})
+    if not context.params["xmp"]:
+        if rules != StarRules():
+            raise InputError(
+                "Expected --xmp beside --stars, --rank, --reject, --sidecar and --overwrite-stars: "
+                "they say how stars are written."
+            )
+        return None
+    if not rules.rank and not read_side_car(scorer, NimaCard).training_scores:
+        raise InputError(
+            f"Expected weights with the percentiles of their training ratings for --xmp, which "
+            f"{scorer} do not have. Rank the photos with --rank."
+        )
+    return rules
 
 
 def _listing(photos: list[str] | None) -> Any:

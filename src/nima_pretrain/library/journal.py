@@ -1,7 +1,7 @@
-"""The journal of stars: what a sidecar was before a model's stars were written, to undo them.
+"""The journal of stars: what a sidecar was before a model's stars were written.
 
-Each folder of photos has one, `.nima-pretrain-stars.jsonl`. An entry is flushed to the disk before
-its sidecar is written, so a killed process loses nothing.
+Each folder of photos has one, `.nima-pretrain-stars.jsonl`. An entry is on the disk before its
+sidecar is written, so a killed process loses nothing.
 """
 
 import base64
@@ -10,26 +10,35 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked, remove_orphans, replacing
-from nima_pretrain.library.sidecar_files import (
-    LOCK_SECONDS,
-    TEMPORARY,
-    ChangedMeanwhileError,
-    read_sidecar,
-    replace_unchanged,
-)
+from nima_pretrain.files import replacing
 
 NAME = ".nima-pretrain-stars.jsonl"
 
 
+class Entry(NamedTuple):
+    """An entry of a journal.
+
+    Attributes:
+        line: the line in the journal.
+        sidecar: name of the sidecar.
+        before: its content before; None if there was none.
+        after_sha256: hash of its content after.
+    """
+
+    line: bytes
+    sidecar: str
+    before: bytes | None
+    after_sha256: str
+
+
 def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
-    """Appends an entry to the journal of a sidecar's folder.
+    """Appends an entry to the journal in the folder of a sidecar.
 
     Args:
         sidecar: the sidecar that will be written.
@@ -39,11 +48,14 @@ def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
     Raises:
         OSError: the journal cannot be written.
     """
+    packed = None
+    if before is not None:
+        packed = base64.b64encode(gzip.compress(before, mtime=0)).decode()
     entry = {
         "sidecar": sidecar.name,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "before": None if before is None else _packed(before),
-        "after_sha256": _sha256(after),
+        "before": packed,
+        "after_sha256": sha256(after),
     }
     with (sidecar.parent / NAME).open("ab+") as file:
         _remove_torn_line(file)
@@ -52,137 +64,71 @@ def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _packed(content: bytes) -> str:
-    """Returns content as text, by base64 of gzip."""
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
-
-
-class Undone(NamedTuple):
-    """The result of `undo`.
-
-    Attributes:
-        restored: number of sidecars that have their content of before again.
-        removed: number of sidecars that had been created, and are gone.
-        problems: one message for each sidecar that could not be undone.
-    """
-
-    restored: int
-    removed: int
-    problems: tuple[str, ...]
-
-
-class _Entry(NamedTuple):
-    """An entry of a journal: the line, and the contents before and after as sha256."""
-
-    line: bytes
-    sidecar: str
-    before: bytes | None
-    after_sha256: str
-
-
-def undo(folder: Path, sidecars: Iterable[str] | None = None) -> Undone:
-    """Restores the sidecars of a folder as they were before a model's stars, by the journal.
-
-    Sidecars that anyone else has changed since are left as they are. Entries of restored sidecars
-    leave the journal, and the journal is removed with its last entry.
-
-    Args:
-        folder: the folder, without those below it.
-        sidecars: names of the sidecars to restore; None for all in the journal.
+def read_journal(folder: Path) -> list[Entry]:
+    """Returns the entries of the journal of a folder, oldest first; none if there is no journal.
 
     Raises:
-        InputError: the journal is damaged, or cannot be read or written.
+        InputError: the journal is damaged or cannot be read.
     """
-    journal = folder / NAME
-    with locked(folder, "folder", timeout=LOCK_SECONDS):
-        remove_orphans(folder / TEMPORARY)
-        entries = _entries(journal)
-        wanted = {entry.sidecar for entry in entries}
-        wanted &= wanted if sidecars is None else set(sidecars)
-        restored = removed = 0
-        problems: dict[str, str] = {}
-        for name in sorted(wanted):
-            own = [entry for entry in entries if entry.sidecar == name]
-            try:
-                is_there = _restore(folder / name, own)
-            except (InputError, ChangedMeanwhileError) as error:
-                problems[name] = str(error)
-            else:
-                restored, removed = restored + is_there, removed + (not is_there)
-        done = wanted - problems.keys()
-        kept = [entry.line for entry in entries if entry.sidecar not in done]
-        _rewrite(journal, kept)
-    return Undone(restored, removed, tuple(problems.values()))
-
-
-def _restore(path: Path, entries: list[_Entry]) -> bool:
-    """Restores one sidecar, and returns whether there was one before.
-
-    An entry whose sidecar was not written, as the process was killed, is of no consequence.
-    """
-    current = wanted = read_sidecar(path)
-    for entry in reversed(entries):
-        if _sha256(wanted) == entry.after_sha256:
-            wanted = entry.before
-        elif wanted != entry.before:
-            raise InputError(
-                f"{path} was changed after its stars were written, by a person or another program; "
-                "it is left as it is."
-            )
-    if wanted != current:
-        replace_unchanged(path, current, wanted)
-    return wanted is not None
-
-
-def _entries(journal: Path) -> list[_Entry]:
+    path = folder / NAME
     try:
-        content = journal.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(f"Cannot read {journal}: {error.strerror}.") from None
-    # What follows the last line break was cut off by a kill, before its sidecar was written.
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from None
+    # After the last line break, a kill may have left a part of an entry, whose sidecar was not
+    # written.
     lines = content.split(b"\n")[:-1]
-    entries = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            values = json.loads(line)
-            packed = values["before"]
-            before = None if packed is None else gzip.decompress(base64.b64decode(packed))
-            entries.append(_Entry(line, values["sidecar"], before, values["after_sha256"]))
-        except (ValueError, LookupError, TypeError, EOFError, OSError, zlib.error):
-            raise InputError(
-                f"Line {number} of {journal} is no entry of a journal of stars. Remove that line; "
-                "its sidecar cannot be restored."
-            ) from None
-    return entries
+    return [_entry(line, number, path) for number, line in enumerate(lines, start=1)]
 
 
-def _rewrite(journal: Path, lines: list[bytes]) -> None:
-    if lines:
-        with replacing(journal) as partial:
-            partial.write_bytes(b"".join(line + b"\n" for line in lines))
+def rewrite_journal(folder: Path, entries: Sequence[Entry]) -> None:
+    """Replaces the entries of the journal of a folder; without any, the journal is removed.
+
+    Raises:
+        InputError: the journal cannot be written.
+    """
+    path = folder / NAME
+    if entries:
+        with replacing(path) as partial:
+            partial.write_bytes(b"".join(entry.line + b"\n" for entry in entries))
         return
     try:
-        journal.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"Cannot remove {journal}: {error.strerror}.") from error
+        raise InputError(f"Cannot remove {path}: {error.strerror}.") from None
+
+
+def sha256(content: bytes) -> str:
+    """Returns the hash of a sidecar's content, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _entry(line: bytes, number: int, path: Path) -> Entry:
+    try:
+        values = json.loads(line)
+        packed = values["before"]
+        before = None if packed is None else gzip.decompress(base64.b64decode(packed))
+        return Entry(line, values["sidecar"], before, values["after_sha256"])
+    # What gzip raises on other content, and what other JSON leads to.
+    except (ValueError, LookupError, TypeError, EOFError, OSError, zlib.error):
+        raise InputError(
+            f"Expected {path} to be a journal of stars, but line {number} is no entry. Remove that "
+            "line; its sidecar is not restored."
+        ) from None
 
 
 def _remove_torn_line(file: BinaryIO) -> None:
     """Truncates a journal after its last complete line."""
-    end = file.seek(0, os.SEEK_END)
-    size = end
+    size = end = file.seek(0, os.SEEK_END)
     while size:
         start = max(0, size - 2**16)
         file.seek(start)
-        cut = file.read(size - start).rfind(b"\n") + 1
-        size = start + cut if cut else start
-        if cut:
+        line_break = file.read(size - start).rfind(b"\n")
+        if line_break >= 0:
+            size = start + line_break + 1
             break
+        size = start
     if size < end:
         file.truncate(size)
-
-
-def _sha256(content: bytes | None) -> str | None:
-    return None if content is None else hashlib.sha256(content).hexdigest()

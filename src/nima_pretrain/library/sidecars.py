@@ -55,7 +55,13 @@ class Stars(NamedTuple):
 
 
 def sidecars_of(photo: Path, naming: Naming = Naming.BOTH) -> list[Path]:
-    """Returns the paths of the sidecars of a photo, whether they exist or not."""
+    """Returns the paths of the sidecars of a photo, whether they exist or not.
+
+    Raises:
+        InputError: the photo's name cannot be that of a photo.
+    """
+    if not photo.name or photo.suffix.lower() == ".xmp":
+        raise InputError(f"Expected a photo, received {photo}.")
     full, stem = photo.with_name(f"{photo.name}.xmp"), photo.with_suffix(".xmp")
     return {Naming.FULL: [full], Naming.STEM: [stem], Naming.BOTH: [full, stem]}[naming]
 
@@ -116,8 +122,10 @@ def set_stars(
     Raises:
         InputError: there is no such photo, a sidecar is no XMP, or it cannot be written.
     """
-    if not photo.is_file():
-        raise InputError(f"Expected a photo to give stars to, but {photo} does not exist.")
+    try:
+        photo.stat()
+    except OSError as error:
+        raise InputError(f"Cannot give stars to {photo}: {error.strerror}.") from None
     with locked(photo.parent, "folder", timeout=LOCK_SECONDS):
         for _ in range(_ATTEMPTS):
             if not (by_person or overwrite) and persons_stars(photo):

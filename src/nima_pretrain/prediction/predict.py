@@ -54,6 +54,7 @@ def predict(
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
+    on_rows: Callable[[Iterable[ScoreRow]], object] | None = None,
 ) -> Counts:
     """Scores photographs, writes one row per file in the order of the listing, and returns counts.
 
@@ -75,6 +76,7 @@ def predict(
         max_pixels: see `scorer.load_scorer`.
         full_size: see `scorer.load_scorer`.
         batch_size: see `scorer.load_scorer`.
+        on_rows: called with all rows at the end, before `top` removes rows; or None.
 
     Raises:
         InputError: arguments contradict each other, photos or weights are missing, or the output
@@ -94,10 +96,10 @@ def predict(
     weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
     style = format_of(format, file, bins)
-    if not style.keeps_all and (resume or report):
+    if not style.keeps_all and (resume or report or on_rows):
         raise InputError(
             f"--format {style.name} keeps no more than names and means, which is too little for "
-            "--resume and --report. Choose csv, json or jsonl."
+            "--resume, --report and --xmp. Choose csv, json or jsonl."
         )
     scorer = load_scorer(
         weights,
@@ -111,7 +113,7 @@ def predict(
         if file:
             stack.enter_context(locked(file, "--output"))
             check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
-        if file is None and not (sort or top is not None or report):
+        if file is None and not (sort or top is not None or report or on_rows):
             try:
                 writer = RowWriter(sys.stdout.buffer, style)
                 total = sum(1 for _ in listing)
@@ -131,6 +133,8 @@ def predict(
             from nima_pretrain.prediction.page import write_score_report
 
             write_score_report(Path(report), rows, scorer.side_car.score_scale)
+        if on_rows:
+            on_rows(rows)
         if sort or top is not None:
             rows.arrange(_best_first(rows)[:top])
         rows.close()

@@ -1,0 +1,207 @@
+"""Stars for scored photos: by thresholds on the percentile of a score, into XMP sidecars."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nima_pretrain.errors import InputError
+from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
+from nima_pretrain.prediction.formats import ScoreRow
+from nima_pretrain.prediction.reading import photo_of, read_scores
+from nima_pretrain.progress import counting
+
+THRESHOLDS = "5,20,50,80,95"
+
+
+@dataclass(frozen=True)
+class StarRules:
+    """The rules by which scored photos get stars.
+
+    Attributes:
+        thresholds: five rising percentiles, 0 to 100. A photo gets one star for each that its own
+            percentile reaches, and at least one.
+        rank: whether the percentile is that among the scored photos at hand, not that among the
+            training ratings of the model.
+        reject: whether photos below the first threshold are rejected, -1.
+        sidecar: the sidecars to write.
+        overwrite: whether stars that people gave are replaced.
+    """
+
+    thresholds: tuple[float, ...] = (5, 20, 50, 80, 95)
+    rank: bool = False
+    reject: bool = False
+    sidecar: Naming = Naming.FULL
+    overwrite: bool = False
+
+    def stars(self, percentile: float) -> int:
+        """Returns the stars of a percentile, 1 to 5 or -1."""
+        reached = sum(percentile >= threshold for threshold in self.thresholds)
+        return reached or (-1 if self.reject else 1)
+
+
+class StarCounts(NamedTuple):
+    """The result of giving stars to photos.
+
+    Attributes:
+        written: numbers of photos by the stars that were written.
+        unchanged: number of photos that had these stars already.
+        kept: number of photos that keep the stars of a person.
+        unscored: number of rows without a score.
+        problems: one message for each photo whose stars could not be written.
+    """
+
+    written: Counter[int]
+    unchanged: int
+    kept: int
+    unscored: int
+    problems: tuple[str, ...]
+
+
+def rules_of(
+    stars: str = THRESHOLDS,
+    *,
+    rank: bool = False,
+    reject: bool = False,
+    sidecar: str = Naming.FULL,
+    overwrite_stars: bool = False,
+) -> StarRules:
+    """Returns the rules of options, see `stars`.
+
+    Raises:
+        InputError: an option has an unknown value.
+    """
+    try:
+        thresholds = tuple(float(part) for part in stars.split(","))
+    except ValueError:
+        thresholds = ()
+    is_rising = all(low < high for low, high in pairwise(thresholds))
+    if len(thresholds) != 5 or not is_rising or thresholds[0] < 0 or thresholds[-1] > 100:
+        raise InputError(
+            "Expected --stars to be the percentiles for 1 to 5 stars, five rising numbers from 0 "
+            f"to 100 such as {THRESHOLDS}, received {stars!r}."
+        )
+    if sidecar not in list(Naming):
+        raise InputError(
+            f"Expected --sidecar to be one of {', '.join(Naming)}, received {sidecar!r}."
+        )
+    return StarRules(thresholds, rank, reject, Naming(sidecar), overwrite_stars)
+
+
+def stars(
+    scores: Path | str,
+    *,
+    stars: str = THRESHOLDS,
+    rank: bool = False,
+    reject: bool = False,
+    sidecar: str = Naming.FULL,
+    overwrite_stars: bool = False,
+) -> StarCounts:
+    """Gives stars to the photos of a score file, in their XMP sidecars, and returns counts.
+
+    Existing sidecars keep all their other content, and photos the stars that people gave them.
+    `undo_stars` restores what was there before.
+
+    Args:
+        scores: a CSV, JSON or JSON Lines file that predict wrote. Its paths are relative to the
+            working directory, as they were to predict.
+        stars: see `StarRules.thresholds`, with commas between.
+        rank: see `StarRules`.
+        reject: see `StarRules`.
+        sidecar: "full" for photo.jpg.xmp (darktable, digiKam, immich), "stem" for photo.xmp
+            (Adobe), or "both".
+        overwrite_stars: whether stars that people gave are replaced.
+
+    Raises:
+        InputError: an option has an unknown value, the file is no score file, or none of its photos
+            exists.
+
+    Example:
+        >>> predict("my_photos", output="scores.csv")
+        >>> stars("scores.csv", rank=True).written[5]
+    """
+    rules = rules_of(
+        stars, rank=rank, reject=reject, sidecar=sidecar, overwrite_stars=overwrite_stars
+    )
+    rows = read_scores(Path(scores))
+    scored = [row for row in rows if row.status == "ok"]
+    if scored and not any(photo_of(row).exists() for row in scored):
+        raise InputError(
+            f"None of the {len(scored)} photos in {scores} exists, {scored[0].path} for example. "
+            "Their paths are relative: change to the folder where predict ran."
+        )
+    return give_stars(rows, rules)
+
+
+def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
+    """Gives stars to scored photos, and returns counts.
+
+    Args:
+        rows: the scores; rows with an error are counted only.
+        rules: the rules.
+
+    Raises:
+        InputError: scores have no percentile, and the rules need it.
+    """
+    rows = list(rows)
+    scored = [row for row in rows if row.status == "ok" and row.mean is not None]
+    written: Counter[int] = Counter()
+    outcomes: Counter[Outcome] = Counter()
+    problems = []
+    owners: dict[Path, Path] = {}
+    with counting("writing stars", len(scored)) as show:
+        for row, percentile in zip(scored, _percentiles(scored, rules.rank), strict=True):
+            photo, given = photo_of(row), rules.stars(percentile)
+            try:
+                _check_alone(photo, rules.sidecar, owners)
+                outcome = set_stars(
+                    photo,
+                    given,
+                    by_person=False,
+                    naming=rules.sidecar,
+                    overwrite=rules.overwrite,
+                )
+            except InputError as error:
+                problems.append(str(error))
+            else:
+                outcomes[outcome] += 1
+                if outcome is Outcome.WRITTEN:
+                    written[given] += 1
+            show(outcomes.total() + len(problems))
+    return StarCounts(
+        written,
+        unchanged=outcomes[Outcome.UNCHANGED],
+        kept=outcomes[Outcome.KEPT],
+        unscored=len(rows) - len(scored),
+        problems=tuple(problems),
+    )
+
+
+def _percentiles(scored: Sequence[ScoreRow], rank: bool) -> Sequence[float]:
+    """Returns the percentile of each photo, 0 to 100; half of equal scores count as lower."""
+    if not rank:
+        percentiles = [row.percentile for row in scored if row.percentile is not None]
+        if len(percentiles) < len(scored):
+            raise InputError(
+                "Expected percentiles for stars, but the scores have none: their weights do not "
+                "state the ratings that they were trained on. Rank the photos with --rank."
+            )
+        return percentiles
+    means = np.array([row.mean for row in scored])
+    ordered = np.sort(means)
+    places = np.searchsorted(ordered, means, "left") + np.searchsorted(ordered, means, "right")
+    return (50 * places / max(len(means), 1)).tolist()
+
+
+def _check_alone(photo: Path, naming: Naming, owners: dict[Path, Path]) -> None:
+    """Checks that no other photo of the run has the same sidecar, such as a.jpg and a.png."""
+    for sidecar in sidecars_of(photo, naming):
+        owner = owners.setdefault(sidecar, photo)
+        if owner != photo:
+            raise InputError(
+                f"{photo} gets no stars: {sidecar} has those of {owner}. Choose --sidecar full."
+            )
