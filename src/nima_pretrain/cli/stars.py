@@ -89,10 +89,12 @@ def stars(
 
 def say_stars(counts: Any) -> None:
     """Prints a summary of written stars, `StarCounts`, and the problems."""
-    by_stars = ", ".join(
-        f"{number} x {stars}" for stars, number in sorted(counts.written.items(), reverse=True)
+    names = {-1: "rejected", 1: "1 star"}
+    given = sorted(counts.written.items(), reverse=True)
+    numbers = ", ".join(
+        f"{names.get(stars, f'{stars} stars')}: {number}" for stars, number in given
     )
-    parts = [f"{counts.written.total()} photos got stars" + (f" ({by_stars})" if by_stars else "")]
+    parts = [f"{counts.written.total()} photos got stars" + (f" ({numbers})" if numbers else "")]
     if counts.unchanged:
         parts.append(f"{counts.unchanged} had them already")
     if counts.kept:

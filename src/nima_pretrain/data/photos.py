@@ -113,7 +113,7 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
         # Reading a pipe or a device named x.jpg would block.
         if not stat.S_ISREG(path.stat().st_mode):
             raise PhotoError(path, "is not a regular file")
-        with path.open("rb") as file, _open(file, path) as image:
+        with path.open("rb") as file, open_image(file, path) as image:
             if image.width * image.height > max_pixels:
                 raise PhotoError(
                     path,
@@ -139,7 +139,17 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
         raise PhotoError(path, str(error) or type(error).__name__) from None
 
 
-def _open(file: BinaryIO, path: Path) -> Image.Image:
+def open_image(file: BinaryIO, path: Path) -> Image.Image:
+    """Returns an image in one of the known formats, whose pixels are not yet decoded.
+
+    Args:
+        file: the content, at its start.
+        path: the file, for errors.
+
+    Raises:
+        PhotoError: the format needs a package that is not installed.
+        Exception: of many kinds, from Pillow, for files that are broken or no image.
+    """
     head = file.read(12)
     file.seek(0)
     is_heif = head[4:8] == b"ftyp" and not head[8:12].startswith(b"avi")

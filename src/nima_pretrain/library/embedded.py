@@ -5,10 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from nima_pretrain.data.photos import open_image
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.xmp import MAX_BYTES, Rating, rating_of
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
 _EXIF_RATING = 0x4746
 _EXIF_RATING_PERCENT = 0x4749
 # Windows writes 1, 25, 50, 75 and 99 % for one to five stars; the borders lie between them.
@@ -28,16 +28,11 @@ def embedded_rating(photo: Path) -> Rating | None:
         # Reading a pipe or a device would block.
         if not stat.S_ISREG(photo.stat().st_mode):
             return None
-        with photo.open("rb") as file, Image.open(file, formats=_known_formats()) as image:
+        with photo.open("rb") as file, open_image(file, photo) as image:
             return _xmp_rating(image, photo) or _exif_rating(image)
     # Pillow raises many kinds of exceptions on broken files: there is no narrower class.
     except Exception:
         return None
-
-
-def _known_formats() -> tuple[str, ...]:
-    Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _xmp_rating(image: Image.Image, photo: Path) -> Rating | None:

@@ -8,7 +8,7 @@ order, quotes and line breaks.
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -32,7 +32,9 @@ _NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
 </x:xmpmeta>
 """
 
-_ATTRIBUTE = r"""\s+(?P<name>[^\s=]+)\s*=\s*(?P<value>"[^"]*"|'[^']*')"""
+_ATTRIBUTE = re.compile(
+    r"""\s+(?P<name>[^\s=]+)\s*=\s*(?P<quote>["'])(?P<value>.*?)(?P=quote)""", re.DOTALL
+)
 _TOKEN = re.compile(
     r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|</[^>]*>"
     r"""|(?P<start><[^\s/>]+)(?:\s+[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*'))*(?P<place>)\s*(?P<empty>/?)>""",
@@ -64,7 +66,7 @@ def rating_of(content: bytes, name: str) -> Rating | None:
     """
     packet = _Packet(_decoded(content, name)[0], name)
     value = packet.value(XMP)
-    if value is None:
+    if not value:  # missing, or empty, as some programs write it for an unrated photo
         return None
     try:
         stars = float(value)
@@ -142,12 +144,9 @@ class _Packet:
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
         self._text = text
+        self._root = root
         self._rdf = rdf
         self._subjects = [child for child in rdf if child.tag == f"{{{RDF}}}Description"]
-        # Both are in the order of the document.
-        self._elements = list(root.iter(etree.Element))
-        self._tokens = list(_TOKEN.finditer(text))
-        self._starts = [index for index, token in enumerate(self._tokens) if token["start"]]
 
     def value(self, namespace: str) -> str | None:
         """Returns the property `Rating` of a namespace; None if it is missing."""
@@ -174,29 +173,34 @@ class _Packet:
         name = f"{{{namespace}}}Rating"
         for subject in self._subjects:
             if name in subject.attrib:
-                token = self._tokens[self._index_of(subject)]
+                token = self._start_of(subject)
                 qualified = {
                     f"{prefix}:Rating" for prefix, uri in subject.nsmap.items() if uri == namespace
                 }
-                for attribute in re.finditer(_ATTRIBUTE, token.group()):
+                for attribute in _ATTRIBUTE.finditer(token.group()):
                     if attribute["name"] in qualified:
-                        start, end = attribute.span() if value is None else attribute.span("value")
-                        new = "" if value is None else f'"{value}"'
+                        part, new = (0, "") if value is None else ("value", value)
+                        start, end = attribute.span(part)
                         yield token.start() + start, token.start() + end, new
             for child in subject.iterchildren(name):
-                first = self._index_of(child)
-                tag = self._tokens[first]["start"].removeprefix("<")
-                new = "" if value is None else f"<{tag}>{value}</{tag}>"
-                yield self._tokens[first].start(), self._end_of(first), new
+                yield self._edit_of_element(self._start_of(child), value)
+
+    def _edit_of_element(self, start: re.Match[str], value: str | None) -> tuple[int, int, str]:
+        end = self._end_of(start)
+        if value is None:
+            return start.start(), end.end(), ""
+        if start["empty"]:
+            return start.start("place"), start.end(), f">{value}</{start['start'][1:]}>"
+        return start.end(), end.start(), value
 
     def _insertion(self, namespace: str, value: str) -> tuple[int, int, str]:
         """Returns the place for a value that is missing, as an attribute of the description."""
         if self._subjects:
             subject = self._subjects[0]
-            place = self._tokens[self._index_of(subject)].start("place")
+            place = self._start_of(subject).start("place")
             prefix, declaration = _prefix(subject, namespace)
             return place, place, f'{declaration} {prefix}:Rating="{value}"'
-        token = self._tokens[self._index_of(self._rdf)]
+        token = self._start_of(self._rdf)
         rdf, rdf_declaration = _prefix(self._rdf, RDF)
         prefix, declaration = _prefix(self._rdf, namespace)
         new = (
@@ -205,23 +209,26 @@ class _Packet:
         )
         if not token["empty"]:
             return token.end(), token.end(), new
-        return token.start("empty"), token.end(), f">{new}</{token['start'].removeprefix('<')}>"
+        return token.start("place"), token.end(), f">{new}</{token['start'][1:]}>"
 
-    def _index_of(self, element: Any) -> int:
-        """Returns the index of the token that is the start tag of an element."""
-        return self._starts[self._elements.index(element)]
+    def _start_of(self, element: Any) -> re.Match[str]:
+        """Returns the start tag of an element: both are counted in the order of the document."""
+        elements = enumerate(self._root.iter(etree.Element))
+        number = next(number for number, other in elements if other is element)
+        starts = (token for token in _TOKEN.finditer(self._text) if token["start"])
+        return next(islice(starts, number, None))
 
-    def _end_of(self, first: int) -> int:
-        """Returns the end in the text of the element with this start tag."""
+    def _end_of(self, start: re.Match[str]) -> re.Match[str]:
+        """Returns the token that ends the element with this start tag; it may be the same."""
         depth = 0
-        for token in self._tokens[first:]:
+        for token in _TOKEN.finditer(self._text, start.start()):
             if token["start"] and not token["empty"]:
                 depth += 1
             elif token.group().startswith("</"):
                 depth -= 1
             if not depth:
                 break
-        return token.end()
+        return token
 
 
 def _prefix(element: Any, namespace: str) -> tuple[str, str]:
