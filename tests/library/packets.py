@@ -150,17 +150,58 @@ PHOTO_MECHANIC = f"""<?xml version="1.0"?>
 </x:xmpmeta>
 """.replace("\n", "\r\n")
 
+CAPTURE_ONE = f"""<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 5.5.0">
+ <rdf:RDF {_RDF}>
+  <rdf:Description rdf:about=""
+    xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/">
+   <photoshop:City>Łódź</photoshop:City>
+  </rdf:Description>
+  <rdf:Description rdf:about=""
+    xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/">
+   <Iptc4xmpCore:CreatorContactInfo rdf:parseType="Resource">
+    <Iptc4xmpCore:CiUrlWork>https://example.org/?a=1&amp;b=2</Iptc4xmpCore:CiUrlWork>
+   </Iptc4xmpCore:CreatorContactInfo>
+  </rdf:Description>
+  <rdf:Description rdf:about=""
+    {_XMP}>
+   <xmp:Label>Red</xmp:Label>
+   <xmp:Rating/>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+"""
+
+ACDSEE = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d" ?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0">
+ <rdf:RDF {_RDF}>
+  <rdf:Description rdf:about="" xmlns:acdsee="http://ns.acdsee.com/iptc/1.0/">
+   <acdsee:rating>0</acdsee:rating>
+   <acdsee:categories>&lt;Category Assigned="1"&gt;Sea&lt;/Category&gt;</acdsee:categories>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+
+ONE_LINE = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    f'<rdf:RDF {_RDF}><rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+    "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
 UNKNOWN_NAMESPACES = f"""<?xml version="1.0" encoding="utf-8" standalone="yes"?>
-<!-- <xmp:Rating>5</xmp:Rating> is not here -->
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <!-- <xmp:Rating>5</xmp:Rating> is not here -->
  <rdf:RDF {_RDF}>
   <rdf:Description rdf:about='' xmlns:a="http://example.org/a#" xmlns:b="http://example.org/b/"
-      a:formula='1 > 0 &amp; "2" &lt; 3' b:Rating = "3"
+      a:formula='"2" &lt; 3 &amp; 4' b:Rating = "3"
       a:lines="one&#xA;two"   >
    <a:note><![CDATA[<xmp:Rating>4</xmp:Rating> in <i>text</i>]]></a:note>
    <?program <xmp:Rating>3</xmp:Rating>?>
    <b:empty/>
-   <b:tree rdf:parseType="Resource"><b:leaf b:weight="0.5">\U0001f305 日本</b:leaf></b:tree>
+   <b:tree rdf:parseType="Resource"><b:leaf>\U0001f305 日本</b:leaf></b:tree>
   </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>
@@ -183,11 +224,11 @@ NESTED = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 </x:xmpmeta>
 """
 
-TAKEN_PREFIXES = f"""<meta:xmpmeta xmlns:meta="adobe:ns:meta/" xmlns:xmp="http://example.org/other/">
+TAKEN_PREFIXES = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:xmp="http://example.org/other/">
  <r:RDF xmlns:r="{RDF}" xmlns:nima="http://example.org/nima/" xmlns:xmp1="http://example.org/1/">
   <r:Description r:about="" xmp:Rating="5" nima:Rating="6" xmp1:title="one"/>
  </r:RDF>
-</meta:xmpmeta>
+</x:xmpmeta>
 """
 
 TWO_RATINGS = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -204,6 +245,7 @@ TWO_RATINGS = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {_RDF}/></x:xmpmeta>'
 EMPTY_WITH_END = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {_RDF}></rdf:RDF></x:xmpmeta>'
 RDF_ALONE = f"""<rdf:RDF {_RDF} {_XMP}><rdf:Description rdf:about="" xmp:Label="Red"/></rdf:RDF>"""
+GREATER_THAN = LIGHTROOM.replace('crs:Exposure2012="+0.35"', "crs:Formula='1 > 0'")
 TYPED_NODE = f"""<rdf:RDF {_RDF} xmlns:a="http://example.org/a#">
 <a:Photo rdf:about="" a:title="typed"/></rdf:RDF>"""
 
@@ -214,6 +256,9 @@ PACKETS = {
     "digiKam": DIGIKAM.encode(),
     "exiftool": EXIFTOOL.encode(),
     "Photo Mechanic": PHOTO_MECHANIC.encode(),
+    "Capture One": CAPTURE_ONE.encode(),
+    "ACDSee": ACDSEE.encode(),
+    "one line": ONE_LINE.encode(),
     "unknown namespaces": UNKNOWN_NAMESPACES.encode(),
     "nested ratings": NESTED.encode(),
     "taken prefixes": TAKEN_PREFIXES.encode(),
@@ -221,6 +266,7 @@ PACKETS = {
     "empty": EMPTY.encode(),
     "empty with an end tag": EMPTY_WITH_END.encode(),
     "rdf:RDF alone": RDF_ALONE.encode(),
+    "a greater-than sign": GREATER_THAN.encode(),
     "a typed node": TYPED_NODE.encode(),
     "with a byte order mark": b"\xef\xbb\xbf" + LIGHTROOM.encode(),
     "UTF-16": DARKTABLE.replace("UTF-8", "UTF-16").encode("utf-16"),

@@ -17,6 +17,8 @@ RATINGS = (f"{{{XMP}}}Rating", f"{{{MARK}}}Rating")
 NESTED = "{http://ns.adobe.com/xap/1.0/mm/}Pantry"
 SUBJECT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
 
+# Packets with an empty element that the rating opens.
+OPENED = {"Capture One", "empty"}
 packets = pytest.mark.parametrize("packet", PACKETS.values(), ids=PACKETS)
 
 
@@ -70,7 +72,7 @@ def test_merging_changes_nothing_else(packet):
     assert content_of(merged(packet, 4)) == content_of(packet)
 
 
-@pytest.mark.parametrize("name", sorted(PACKETS.keys() - {"empty"}))
+@pytest.mark.parametrize("name", sorted(PACKETS.keys() - OPENED))
 def test_all_other_characters_stay_as_they_are(name):
     packet = PACKETS[name]
     encoding = "utf-16" if packet[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
@@ -95,6 +97,9 @@ def is_insertion(before: str, after: str) -> bool:
 
 def test_an_empty_element_is_opened():
     assert merged(PACKETS["empty"], 4) == merged(PACKETS["empty with an end tag"], 4)
+    capture_one = PACKETS["Capture One"]
+    rated = capture_one.replace(b"<xmp:Rating/>", b"<xmp:Rating>4</xmp:Rating>")
+    assert merged(capture_one, 4, by_model=False) == rated
 
 
 def test_the_quotes_and_types_of_a_rating_stay():
