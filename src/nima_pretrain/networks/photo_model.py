@@ -1,5 +1,7 @@
 """A model of photos, with the format of its input."""
 
+from functools import cached_property
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -42,3 +44,17 @@ class PhotoModel:
             parts = [photos[start : start + _LAYER_BY_LAYER] for start in few]
             return np.concatenate([self.model(part, training=False).numpy() for part in parts])
         return self._compiled(photos).numpy()
+
+    def with_features(self, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the outputs for photos, and the features (B, F) float32 that they come from.
+
+        Features are the input of the model's last layer.
+        """
+        both = self._outputs_beside_features(photos)
+        num_outputs = self.model.output_shape[-1]
+        return both[:, :num_outputs], both[:, num_outputs:]
+
+    @cached_property
+    def _outputs_beside_features(self) -> "PhotoModel":
+        both = keras.layers.Concatenate()([self.model.output, self.model.layers[-1].input])
+        return PhotoModel(keras.Model(self.model.input, both), self.network)

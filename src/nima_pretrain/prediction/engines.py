@@ -31,6 +31,9 @@ class Engine(Protocol):
     def __call__(self, photos: np.ndarray) -> np.ndarray:
         """Returns the outputs for photos."""
 
+    def with_features(self, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the outputs for photos, and the input of the last dense layer, (B, F) float32."""
+
 
 def engine_for(weights: Path, side_car: Card, engine: str | None = None) -> EngineName:
     """Returns the name of the engine for weights.

@@ -7,6 +7,7 @@ sha256 and the largest difference between the outputs of both.
 
 import importlib.util
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.native_stderr import without_lines
+from nima_pretrain.weights.litert_features import with_feature_output
 from nima_pretrain.weights.side_car import Card, sha256_of, side_car_path
 
 
@@ -33,27 +35,52 @@ class LiteRtModel:
 
     def __init__(self, path: Path, network: NetworkConfig) -> None:
         self.network = network
-        self._content = path.read_bytes()
+        self._outputs = _Interpreters(path.read_bytes())
+
+    def __call__(self, photos: np.ndarray) -> np.ndarray:
+        (outputs,) = self._outputs(photos)
+        return outputs
+
+    def with_features(self, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the outputs for photos, and the features (B, F) float32 that they come from."""
+        outputs, features = self._outputs_and_features(photos)
+        return outputs, features
+
+    @cached_property
+    def _outputs_and_features(self) -> "_Interpreters":
+        return _Interpreters(with_feature_output(self._outputs.content))
+
+
+class _Interpreters:
+    """A function from photos to all outputs of a `.tflite` model, with an interpreter a thread.
+
+    Attributes:
+        content: the model.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
         self._of_thread = threading.local()
         # The first interpreter of a process announces its XNNPACK kernels.
         with without_lines(b"Created TensorFlow Lite XNNPACK delegate"):
             self._interpreter()
 
-    def __call__(self, photos: np.ndarray) -> np.ndarray:
+    def __call__(self, photos: np.ndarray) -> list[np.ndarray]:
         interpreter = self._interpreter()
-        (given,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
-        outputs = []
+        (given,), results = interpreter.get_input_details(), interpreter.get_output_details()
+        outputs: list[list[np.ndarray]] = [[] for _ in results]
         for photo in photos:
             interpreter.set_tensor(given["index"], photo[None])
             interpreter.invoke()
-            outputs.append(interpreter.get_tensor(result["index"])[0])
-        return np.stack(outputs)
+            for of_result, result in zip(outputs, results, strict=True):
+                of_result.append(interpreter.get_tensor(result["index"])[0])
+        return [np.stack(of_result) for of_result in outputs]
 
     def _interpreter(self) -> Any:
         if not hasattr(self._of_thread, "interpreter"):
             from ai_edge_litert.interpreter import Interpreter
 
-            interpreter = Interpreter(model_content=self._content, num_threads=1)
+            interpreter = Interpreter(model_content=self.content, num_threads=1)
             interpreter.allocate_tensors()
             self._of_thread.interpreter = interpreter
         return self._of_thread.interpreter
