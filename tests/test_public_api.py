@@ -35,7 +35,7 @@ COMMANDS = {
     "study": "study",
     "train": "train",
 }
-WITHOUT_COMMAND = {"get_bank", "load_scorer", "undo_stars"}
+WITHOUT_COMMAND = {"find_groups", "get_bank", "load_scorer", "undo_stars"}
 # In Python the config is an object, whose values --set and --teachers would change; what a function
 # returns has no need of --output, --strict and --quiet.
 ONLY_ON_THE_COMMAND_LINE = {

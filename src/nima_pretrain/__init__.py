@@ -16,6 +16,7 @@ _FUNCTIONS = {
     "cull": "library.cull.cull",
     "distill": "distillation.distill.distill",
     "evaluate": "evaluation.evaluate.evaluate",
+    "find_groups": "prediction.grouping.find_groups",
     "finetune": "training.finetune.finetune",
     "get_bank": "distortions.paper.get_bank",
     "load_scorer": "prediction.scorer.load_scorer",

@@ -53,6 +53,14 @@ def predict(
     top: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best rows at the end.")
     ] = None,
+    group: Annotated[
+        bool,
+        typer.Option(
+            "--group",
+            help="Add columns group and best_of_group: bursts and near-duplicates, by the time in "
+            "the EXIF data and by appearance. --top then keeps the best of each group only.",
+        ),
+    ] = False,
     explain: Annotated[
         str | None,
         typer.Option(

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from nima_pretrain.data.capture_time import CaptureTime, capture_time_of
 from nima_pretrain.data.orientation import turn_of
 from nima_pretrain.distortions.geometry import Box, Fit, fit_photo
 from nima_pretrain.errors import InputError
@@ -51,11 +52,13 @@ class Photo(NamedTuple):
         notes: remarks on decoding, e.g. an ignored colour profile.
         box: the part of the image that is the photo, pixels; None for all. A photo of odd width
             that is decoded at half its scale ends in the middle of a pixel.
+        captured: the time at which it was taken, as far as its EXIF data tell.
     """
 
     image: Image.Image
     notes: tuple[str, ...] = ()
     box: Box | None = None
+    captured: CaptureTime = CaptureTime()
 
     @property
     def pixels(self) -> np.ndarray:
@@ -182,6 +185,7 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | No
     if image.mode == "CMYK" and not profile:
         notes.append("CMYK without a colour profile")
     turn = turn_of(image, notes)
+    captured = capture_time_of(image)
     image = _with_channels(_to_eight_bits(image, path))
     box = box or (0, 0, *image.size)
     # Downscales by means of squares of 4, 16, .. pixels.
@@ -204,7 +208,7 @@ def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | No
         box = turn.of_box(box, image.size)
         image = image.transpose(turn.method)
     is_whole = box == (0, 0, *image.size)
-    return Photo(image, tuple(notes), None if is_whole else box)
+    return Photo(image, tuple(notes), None if is_whole else box, captured)
 
 
 def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:

@@ -6,7 +6,7 @@ the end, which is removed when the file is opened again.
 
 import csv
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -143,18 +143,36 @@ class ScoreFile:
         rows = array("Q", order)
         if len(rows) == len(self) and all(row == index for index, row in enumerate(rows)):
             return
+        self._replace(self.style, lambda old: (self._record(old, row) for row in rows))
+
+    def rewrite(self, rows: Iterable[ScoreRow], style: ScoreFormat | None = None) -> None:
+        """Replaces all rows at once.
+
+        Args:
+            rows: the new ones, which may come from this file.
+            style: their format; None for that of the file.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        style = style or self.style
+        self._replace(style, lambda _: map(style.record, rows))
+
+    def _replace(
+        self, style: ScoreFormat, records_of: Callable[[BinaryIO], Iterable[bytes]]
+    ) -> None:
         self.close()
-        ends = array("Q", [len(self.style.head)])
+        ends = array("Q", [len(style.head)])
         with (
             replacing(self.path) as partial,
             self.path.open("rb") as old,
             partial.open("wb") as new,
         ):
-            writer = RowWriter(new, self.style)
-            for row in rows:
-                ends.append(ends[-1] + writer.append_record(self._record(old, row)))
+            writer = RowWriter(new, style)
+            for record in records_of(old):
+                ends.append(ends[-1] + writer.append_record(record))
             writer.close()
-        self._ends = ends
+        self.style, self._ends = style, ends
         self._open()
 
     def close(self) -> None:

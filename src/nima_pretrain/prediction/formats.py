@@ -32,6 +32,10 @@ class ScoreRow:
         bytes: size of the file; with `modified` it detects changes of the file.
         modified: time of its last change, ISO 8601, UTC.
         weights: first characters of the sha256 of the weights.
+        group: identifier of the group of near-duplicates; "" for a photo alone, None if photos
+            were not grouped.
+        best_of_group: whether it has the highest score of its group, as a photo alone has; None
+            if photos were not grouped.
     """
 
     path: str
@@ -46,10 +50,18 @@ class ScoreRow:
     bytes: int | None = None
     modified: str = ""
     weights: str = ""
+    group: str | None = None
+    best_of_group: bool | None = None
+
+
+_GROUP_FIELDS = ("group", "best_of_group")
 
 
 class ScoreFormat(ABC):
     """Base class of the formats.
+
+    Args:
+        has_groups: whether records contain the groups of photos.
 
     Attributes:
         name: its name on the command line.
@@ -67,6 +79,9 @@ class ScoreFormat(ABC):
     between = b""
     keeps_all = True
 
+    def __init__(self, has_groups: bool = False) -> None:
+        self.has_groups = has_groups
+
     @abstractmethod
     def record(self, row: ScoreRow) -> bytes:
         """Returns a row as one or more complete lines; nothing if the format cannot express it."""
@@ -79,27 +94,45 @@ class ScoreFormat(ABC):
         """Returns True if lines form a complete record, False if its end is missing."""
         return lines.endswith(b"\n")
 
+    def _fields(self, row: ScoreRow) -> dict[str, Any]:
+        """Returns the fields of a record, with rounded numbers."""
+        values = asdict(row)
+        for name in () if self.has_groups else _GROUP_FIELDS:
+            del values[name]
+        for name in ("mean", "std", "percentile"):
+            if values[name] is not None:
+                values[name] = round(values[name], _DIGITS)
+        if row.distribution is not None:
+            values["distribution"] = [round(share, _DIGITS) for share in row.distribution]
+        return values
+
 
 class Csv(ScoreFormat):
     """CSV with a header: path, mean, std, percentile, p1 .. pn, status, ...
 
     Args:
         bins: n, the number of bins of the distribution.
+        has_groups: see `ScoreFormat`.
     """
 
     name = "csv"
     suffixes: tuple[str, ...] = (".csv",)
 
-    def __init__(self, bins: int) -> None:
+    def __init__(self, bins: int, has_groups: bool = False) -> None:
+        super().__init__(has_groups)
         self.columns: list[str] = []
         for field in fields(ScoreRow):
+            if field.name in _GROUP_FIELDS and not has_groups:
+                continue
             is_many = field.name == "distribution"
             self.columns += [f"p{bin + 1}" for bin in range(bins)] if is_many else [field.name]
         self.bins = bins
         self.head = self._line(self.columns)
 
     def record(self, row: ScoreRow) -> bytes:
-        values = _rounded(row)
+        values = self._fields(row)
+        if row.best_of_group is not None and self.has_groups:
+            values["best_of_group"] = "yes" if row.best_of_group else "no"
         place = list(values).index("distribution")
         distribution = values.pop("distribution") or [None] * self.bins
         cells = list(values.values())
@@ -113,6 +146,10 @@ class Csv(ScoreFormat):
             values[name] = float(values[name]) if values[name] else None
         values["bytes"] = int(values["bytes"]) if values["bytes"] else None
         values["distribution"] = tuple(map(float, shares)) if shares[0] else None
+        if self.has_groups:
+            best = values["best_of_group"]
+            values["best_of_group"] = {"yes": True, "no": False}.get(best)
+            values["group"] = values["group"] if best else None
         return ScoreRow(**values)
 
     def is_whole(self, lines: bytes) -> bool:
@@ -134,7 +171,7 @@ class JsonLines(ScoreFormat):
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
 
     def record(self, row: ScoreRow) -> bytes:
-        return json.dumps(_rounded(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        return json.dumps(self._fields(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
     def row(self, record: bytes) -> ScoreRow:
         values = json.loads(record)
@@ -175,18 +212,21 @@ class Idealo(Json):
         return ScoreRow(path=entry["image_id"], mean=entry["mean_score_prediction"])
 
 
-def format_of(name: str | None, output: Path | None, bins: int) -> ScoreFormat:
+def format_of(
+    name: str | None, output: Path | None, bins: int, has_groups: bool = False
+) -> ScoreFormat:
     """Returns the format of a name, or else of a file's suffix, or else CSV.
 
     Args:
         name: name of the format, or None.
         output: the output file, or None.
         bins: number of bins of the distributions.
+        has_groups: whether records contain the groups of photos.
 
     Raises:
         InputError: the name or the suffix is unknown.
     """
-    formats = (Csv(bins), Json(), JsonLines(), Idealo())
+    formats = (Csv(bins, has_groups), Json(has_groups), JsonLines(has_groups), Idealo())
     names = ", ".join(known.name for known in formats)
     if name is not None:
         found = [known for known in formats if known.name == name]
@@ -207,13 +247,3 @@ def format_of(name: str | None, output: Path | None, bins: int) -> ScoreFormat:
 def shown(path: str | os.PathLike[str]) -> str:
     """Returns a path as text in which bytes that are not UTF-8 are escaped."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
-
-
-def _rounded(row: ScoreRow) -> dict[str, Any]:
-    values = asdict(row)
-    for name in ("mean", "std", "percentile"):
-        if values[name] is not None:
-            values[name] = round(values[name], _DIGITS)
-    if values["distribution"] is not None:
-        values["distribution"] = [round(share, _DIGITS) for share in values["distribution"]]
-    return values

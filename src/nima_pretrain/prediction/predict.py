@@ -7,18 +7,19 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import locked
 from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
+from nima_pretrain.prediction.fingerprint_file import FingerprintFile, fingerprint_path
 from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, format_of, shown
+from nima_pretrain.prediction.grouping import best_first, fit_columns, write_groups
 from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
 from nima_pretrain.prediction.scorer import Scorer, load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
@@ -48,6 +49,7 @@ def predict(
     overwrite: bool = False,
     sort: bool = False,
     top: int | None = None,
+    group: bool = False,
     explain: Path | str | None = None,
     report: Path | str | None = None,
     engine: str | None = None,
@@ -69,7 +71,10 @@ def predict(
             or that have changed since.
         overwrite: whether an existing file is replaced.
         sort: whether rows are sorted by score at the end, highest first.
-        top: number of best rows to keep at the end; None for all.
+        top: number of best rows to keep at the end; None for all. With groups, only the best
+            photo of each group counts.
+        group: whether rows have the group of near-duplicates of a photo, see
+            `grouping.find_groups`. A file that is resumed keeps its groups in any case.
         explain: see `scorer.load_scorer`.
         report: HTML page of thumbnails to write, too, before `top` removes rows; or None.
         engine: see `scorer.load_scorer`.
@@ -95,11 +100,12 @@ def predict(
         )
     weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
-    style = format_of(format, file, bins)
-    if not style.keeps_all and (resume or report or on_rows):
+    style_of = partial(format_of, format, file, bins)
+    style = style_of(group)
+    if not style.keeps_all and (resume or report or on_rows or group):
         raise InputError(
             f"--format {style.name} keeps no more than names and means, which is too little for "
-            "--resume, --report and --xmp. Choose csv, json or jsonl."
+            "--resume, --report, --xmp and --group. Choose csv, json or jsonl."
         )
     scorer = load_scorer(
         weights,
@@ -113,7 +119,7 @@ def predict(
         if file:
             stack.enter_context(locked(file, "--output"))
             check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
-        if file is None and not (sort or top is not None or report or on_rows):
+        if file is None and not (sort or top is not None or report or on_rows or group):
             try:
                 writer = RowWriter(sys.stdout.buffer, style)
                 total = sum(1 for _ in listing)
@@ -127,8 +133,16 @@ def predict(
         path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
+        style = fit_columns(path, style_of, group) if resume else style
         rows = stack.enter_context(ScoreFile(path, style, resume))
-        counts = _write_missing(rows, listing, scorer)
+        fingerprints = (
+            stack.enter_context(FingerprintFile(fingerprint_path(path), scorer.weights, resume))
+            if style.has_groups
+            else None
+        )
+        counts = _write_missing(rows, listing, scorer, fingerprints)
+        if fingerprints is not None:
+            write_groups(rows, fingerprints)
         if report:
             from nima_pretrain.prediction.page import write_score_report
 
@@ -136,7 +150,7 @@ def predict(
         if on_rows:
             on_rows(rows)
         if sort or top is not None:
-            rows.arrange(_best_first(rows)[:top])
+            rows.arrange(best_first(rows, only_best=top is not None)[:top])
         rows.close()
         if file is None:
             with path.open("rb") as written:
@@ -163,9 +177,11 @@ def _write(
     return Counts(scored, failed, 0)
 
 
-def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
+def _write_missing(
+    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
+) -> Counts:
     """Scores the photos without a row, and sorts the file's rows in the order of the listing."""
-    _drop_stale(file, listing, scorer)
+    _drop_stale(file, listing, scorer, fingerprints)
     num_before = len(file)
     known = {_key(row.path): index for index, row in enumerate(file)}
     num_missing = sum(_key(path_of(photo)) not in known for photo in listing)
@@ -180,15 +196,18 @@ def _write_missing(file: ScoreFile, listing: Listing, scorer: Scorer) -> Counts:
                 yield photo
             order.append(row)
 
-    counts = _write(rows_of(scorer, missing()), file.append, file.style, num_missing)
+    rows = rows_of(scorer, missing(), fingerprints)
+    counts = _write(rows, file.append, file.style, num_missing)
     listed = set(order) if num_before else ()
     others = array("Q", (row for row in range(num_before) if row not in listed))
     file.arrange(others + order)
     return counts._replace(there_already=len(order) - counts.scored - counts.failed)
 
 
-def _drop_stale(file: ScoreFile, listing: Listing, scorer: Scorer) -> None:
-    """Removes the rows of listed files that have changed or that had no score.
+def _drop_stale(
+    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
+) -> None:
+    """Removes the rows of listed files that have changed, or have no score or fingerprint.
 
     Failed files are scored again, since a missing package or permission may have been the reason.
     """
@@ -200,22 +219,14 @@ def _drop_stale(file: ScoreFile, listing: Listing, scorer: Scorer) -> None:
                 f"{file.path} holds scores by the weights {row.weights}.., not by these, "
                 f"{scorer.weights}... Choose another --output, or replace it with --overwrite."
             )
-        stamps[_key(row.path)] = (
-            index,
-            Stamp(row.bytes, row.modified) if row.status == "ok" else None,
-        )
+        is_whole = row.status == "ok" and (fingerprints is None or row in fingerprints)
+        stamps[_key(row.path)] = index, Stamp(row.bytes, row.modified) if is_whole else None
     for photo in listing if stamps else ():
         known = stamps.get(_key(path_of(photo)))
         if known and known[1] != stamp_of(photo):
             stale.add(known[0])
     if stale:
         file.arrange(row for row in range(len(file)) if row not in stale)
-
-
-def _best_first(file: ScoreFile) -> list[int]:
-    """Returns the numbers of the rows by falling score, rows without a score last."""
-    scores = [-np.inf if row.mean is None else row.mean for row in file]
-    return sorted(range(len(scores)), key=lambda row: -scores[row])
 
 
 def _key(path: str | Path) -> bytes:

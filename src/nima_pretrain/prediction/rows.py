@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.prediction.fingerprint_file import FingerprintFile
 from nima_pretrain.prediction.formats import ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer
 
@@ -18,12 +19,17 @@ class Stamp(NamedTuple):
     modified: str
 
 
-def rows_of(scorer: Scorer, photos: Iterable[Path | PhotoError]) -> Iterator[ScoreRow]:
+def rows_of(
+    scorer: Scorer,
+    photos: Iterable[Path | PhotoError],
+    fingerprints: FingerprintFile | None = None,
+) -> Iterator[ScoreRow]:
     """Yields one row per file, in the order of the files.
 
     Args:
         scorer: the scorer.
         photos: see `Scorer.score`.
+        fingerprints: receives those of all scored photos, each before its row; or None.
     """
     stamps: deque[Stamp] = deque()
 
@@ -33,10 +39,10 @@ def rows_of(scorer: Scorer, photos: Iterable[Path | PhotoError]) -> Iterator[Sco
             stamps.append(stamp_of(photo))
             yield photo
 
-    for score in scorer.score(stamped()):
+    for score in scorer.score(stamped(), fingerprints=fingerprints is not None):
         stamp = stamps.popleft()
         shares = None if score.distribution is None else map(float, score.distribution)
-        yield ScoreRow(
+        row = ScoreRow(
             path=shown(score.path),
             mean=score.mean,
             std=score.std,
@@ -50,6 +56,9 @@ def rows_of(scorer: Scorer, photos: Iterable[Path | PhotoError]) -> Iterator[Sco
             modified=stamp.modified,
             weights=scorer.weights,
         )
+        if fingerprints is not None and score.fingerprint is not None:
+            fingerprints.append(row, score.fingerprint)
+        yield row
 
 
 def path_of(photo: Path | PhotoError) -> Path:

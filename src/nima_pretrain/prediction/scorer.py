@@ -60,18 +60,23 @@ class Scorer:
             raise PhotoError(score.path, score.error)
         return score
 
-    def score(self, photos: Iterable[Path | str | PhotoError]) -> Iterator[Score]:
+    def score(
+        self, photos: Iterable[Path | str | PhotoError], *, fingerprints: bool = False
+    ) -> Iterator[Score]:
         """Yields one score per file, in the order of the files; an unreadable file has an error.
 
         Photos are decoded a little ahead, so memory does not depend on their number.
 
         Args:
             photos: the files, or errors of files known to be unreadable.
+            fingerprints: whether scores have a fingerprint, for `find_groups`.
         """
         files = (Path(photo) if isinstance(photo, str) else photo for photo in photos)
         models = [self.model, *([self.explainer.model] if self.explainer else [])]
         quantiles = self.side_car.training_scores
-        for path, outputs in outputs_of_photos(models, files, self.batch_size, self.read):
+        for path, outputs in outputs_of_photos(
+            models, files, self.batch_size, self.read, fingerprints=fingerprints
+        ):
             score = score_of(path, outputs, self.side_car.score_scale)
             if score.mean is not None and quantiles:
                 percentile = percentile_of(score.mean, np.array(quantiles))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nima_pretrain.data.capture_time import CaptureTime
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import Photo, PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.metrics import mean_score, score_spread
 from nima_pretrain.prediction.engines import Engine
+from nima_pretrain.prediction.fingerprints import Fingerprint, fingerprint_of
 
 if TYPE_CHECKING:
     import pandas as pd  # scoring begins without it
@@ -40,6 +42,7 @@ class Score:
         error: reason for a missing score; "" without an error.
         notes: remarks on decoding.
         explanation: the strongest distortions detected by a pretext model, if one is used.
+        fingerprint: for `grouping.find_groups`; None unless it was asked for.
     """
 
     path: Path
@@ -50,13 +53,19 @@ class Score:
     error: str = ""
     notes: tuple[str, ...] = ()
     explanation: str = ""
+    fingerprint: Fingerprint | None = None
 
 
 class Outputs(NamedTuple):
-    """The models' outputs for one photo, (n,) float32 each, and notes on decoding."""
+    """The models' outputs for one photo, (n,) float32 each, and notes on decoding.
+
+    Attributes:
+        fingerprint: of the first model's input and features, if it was asked for.
+    """
 
     by_model: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
+    fingerprint: Fingerprint | None = None
 
 
 class _Inputs(NamedTuple):
@@ -64,6 +73,7 @@ class _Inputs(NamedTuple):
 
     by_model: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
+    captured: CaptureTime
 
 
 def score_photos(
@@ -99,6 +109,7 @@ def score_of(path: Path, outputs: "Outputs | PhotoError", scale: ScoreScale) -> 
         float(score_spread(distribution, scale.scores)),
         distribution,
         notes=outputs.notes,
+        fingerprint=outputs.fingerprint,
     )
 
 
@@ -107,6 +118,8 @@ def outputs_of_photos(
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
     read: ReadPhoto = read_photo,
+    *,
+    fingerprints: bool = False,
 ) -> Iterator[tuple[Path, Outputs | PhotoError]]:
     """Yields every file with the models' outputs for it, or the error.
 
@@ -118,26 +131,24 @@ def outputs_of_photos(
         photos: see `score_photos`.
         batch_size: photos per batch of the networks.
         read: decodes a photo.
+        fingerprints: whether outputs have a fingerprint, by the first model's features.
     """
+    compute = partial(_computed, models=models, fingerprints=fingerprints)
     inputs_of = partial(_inputs_of, models=models, read=read)
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         if all(model.scores_in_threads for model in models):
-            outputs_of = partial(_outputs_of, models=models, read=read)
+
+            def outputs_of(photo: Path | PhotoError) -> tuple[Path, Outputs | PhotoError]:
+                path, item = inputs_of(photo)
+                return path, compute([item])[0] if isinstance(item, _Inputs) else item
+
             yield from ordered_map(executor, outputs_of, photos, ahead=2 * batch_size)
             return
         loaded = ordered_map(executor, inputs_of, photos, ahead=2 * batch_size)
         while batch := list(islice(loaded, batch_size)):
-            inputs = [item.by_model for _, item in batch if isinstance(item, _Inputs)]
-            by_model = [
-                model(np.stack(of_model))
-                for model, of_model in zip(models, zip(*inputs, strict=True), strict=bool(inputs))
-            ]
-            by_photo = iter(zip(*by_model, strict=True))
+            outputs = iter(compute([item for _, item in batch if isinstance(item, _Inputs)]))
             for path, item in batch:
-                if isinstance(item, _Inputs):
-                    yield path, Outputs(next(by_photo), item.notes)
-                else:
-                    yield path, item
+                yield path, next(outputs) if isinstance(item, _Inputs) else item
 
 
 def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> "pd.DataFrame":
@@ -159,14 +170,27 @@ def predictions_table(scores: Sequence[Score], scale: ScoreScale) -> "pd.DataFra
     return table
 
 
-def _outputs_of(
-    photo: Path | PhotoError, models: Sequence[Engine], read: ReadPhoto
-) -> tuple[Path, Outputs | PhotoError]:
-    path, item = _inputs_of(photo, models, read)
-    if isinstance(item, PhotoError):
-        return path, item
-    pairs = zip(models, item.by_model, strict=True)
-    return path, Outputs(tuple(model(pixels[None])[0] for model, pixels in pairs), item.notes)
+def _computed(
+    inputs: Sequence[_Inputs], models: Sequence[Engine], fingerprints: bool
+) -> list[Outputs]:
+    """Returns the outputs of all models for a batch of photos."""
+    if not inputs:
+        return []
+    batches = [np.stack(of) for of in zip(*(item.by_model for item in inputs), strict=True)]
+    first, *others = models
+    features = None
+    if fingerprints:
+        of_first, features = first.with_features(batches[0])
+    else:
+        of_first = first(batches[0])
+    by_model = [of_first, *(model(batch) for model, batch in zip(others, batches[1:], strict=True))]
+    outputs = []
+    for row, item in enumerate(inputs):
+        fingerprint = None
+        if features is not None:
+            fingerprint = fingerprint_of(item.by_model[0], features[row], item.captured)
+        outputs.append(Outputs(tuple(of[row] for of in by_model), item.notes, fingerprint))
+    return outputs
 
 
 def _inputs_of(
@@ -180,4 +204,4 @@ def _inputs_of(
     except PhotoError as error:
         return photo, error
     fitted = tuple(image.fitted(network.input_size, network.fit) for network in networks)
-    return photo, _Inputs(fitted, image.notes)
+    return photo, _Inputs(fitted, image.notes, image.captured)
