@@ -9,9 +9,7 @@ from nima_pretrain.data.finding import Listing
 from nima_pretrain.library.culling import Culling
 from nima_pretrain.library.own_machine import serve
 from nima_pretrain.library.sidecars import Naming
-from nima_pretrain.prediction.files import ScoreFile
-from nima_pretrain.prediction.formats import format_of
-from nima_pretrain.prediction.page import select
+from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
 from nima_pretrain.weights.cache import find_scorer
 from nima_pretrain.weights.reading import read_side_car
@@ -49,12 +47,18 @@ def cull(
     """
     weights = find_scorer(weights)
     scale = read_side_car(weights, NimaCard).score_scale
+    selections: list[Selection] = []
     with ExitStack() as stack:
         if scores is None:
             scores = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores.csv")
-        file = Path(scores)
-        predict(photos, weights=weights, output=file, resume=file.exists(), engine=engine)
-        style = format_of(None, file, scale.bins)
-        with ScoreFile(file, style, resume=True) as rows:
-            selection = select(rows, _MOST_PHOTOS)
-        serve(Culling(selection, scale, sidecar).app, port, ready)
+        predict(
+            photos,
+            weights=weights,
+            output=scores,
+            resume=Path(scores).exists(),
+            group=True,
+            engine=engine,
+            on_rows=lambda rows: selections.append(select(rows, _MOST_PHOTOS)),
+        )
+    (selection,) = selections
+    serve(Culling(selection, scale, sidecar).app, port, ready)

@@ -98,6 +98,8 @@ def entry_of(row: ScoreRow) -> dict[str, Any]:
         "distribution": [round(share, 3) for share in row.distribution],
         "explanation": row.explanation,
         "note": row.note,
+        "group": row.group,
+        "best": row.best_of_group,
     }
 
 
