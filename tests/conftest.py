@@ -14,6 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from nima_pretrain.cli.startup import import_tensorflow
+from nima_pretrain.data import finding, raw
 from nima_pretrain.data.samples import embedded_photos
 
 import_tensorflow()
@@ -79,6 +80,20 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     browser = webdriver.Chrome(options, Service(driver))
     yield browser
     browser.quit()
+
+
+@pytest.fixture
+def without_rawpy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation without the extra `raw`."""
+
+    def forget() -> None:
+        raw.has_rawpy.cache_clear()
+        finding._warn_of_skipped_raws.cache_clear()
+
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    forget()
+    yield
+    forget()
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_the_order_is_that_of_the_sorted_paths(tmp_path):
 def test_missing_and_empty_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="nowhere does not exist"):
         find_photos(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"Found no photos below .* Looked for: avif, bmp, gif"):
+    with pytest.raises(InputError, match=r"Found no photos below .* Looked for: arw, avif, bmp"):
         find_photos(tmp_path)
 
 

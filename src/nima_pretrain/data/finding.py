@@ -5,15 +5,18 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.data.raw import has_rawpy
+from nima_pretrain.data.raw_files import RAW_EXTENSIONS
+from nima_pretrain.data.raw_pairs import raws_beside, without_paired_raws
+from nima_pretrain.errors import InputError, PhotoError
 
 logger = logging.getLogger(__name__)
 
-EXTENSIONS = frozenset(
+EXTENSIONS = RAW_EXTENSIONS | frozenset(
     {
         ".avif",
         ".bmp",
@@ -49,6 +52,20 @@ class Listing:
         )
         # One root has no duplicates.
         return found if len(self.roots) == 1 else _without_repetitions(found)
+
+    def raws_of(self, photo: Path) -> tuple[str, ...]:
+        """Returns the names of the RAW files that a listed JPEG or HEIF also stands for.
+
+        Files that `roots` names, of either kind, stand for themselves alone.
+        """
+        if photo in self._named:
+            return ()
+        raws = raws_beside(photo)
+        return tuple(raw for raw in raws if photo.with_name(raw) not in self._named)
+
+    @cached_property
+    def _named(self) -> frozenset[Path]:
+        return frozenset(self.roots)
 
 
 def listing_of(arguments: Sequence[str]) -> Listing:
@@ -120,9 +137,12 @@ def find_photos(root: Path) -> list[Path]:
 def walk(root: Path) -> Iterator[Path | PhotoError]:
     """Yields the photographs below a folder, sorted by path, and folders that cannot be read.
 
-    Photos are recognized by their extension, in either case. Links to folders are followed only
-    if they point outside `root`, since folders inside are found under their own names. No folder
-    is searched twice, so circular links are harmless.
+    Photos are recognized by their extension, in either case. Of a RAW file and a JPEG or HEIF of
+    the same name, which are one photo, only the latter is found: it is what the camera made of it.
+    Other RAW files are found if the extra `raw` is installed; otherwise one warning is logged.
+
+    Links to folders are followed only if they point outside `root`, since folders inside are found
+    under their own names. No folder is searched twice, so circular links are harmless.
     """
     yield from _walk(root, Path(os.path.realpath(root)), set())
 
@@ -138,13 +158,36 @@ def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Pa
     except OSError as error:
         yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
         return
+    photos = _photos_among(names)
     for name in names:
         path = folder / name
-        if not name.endswith("/"):
-            if path.suffix.lower() in EXTENSIONS:
-                yield path
-        elif not (path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)):
+        if name in photos:
+            yield path
+        elif name.endswith("/") and not (
+            path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)
+        ):
             yield from _walk(path, top, visited)
+
+
+def _photos_among(names: Iterable[str]) -> frozenset[str]:
+    """Returns the names of photos among the names in a folder; those of folders end in a slash."""
+    files = [name for name in names if not name.endswith("/") and _suffix(name) in EXTENSIONS]
+    photos = without_paired_raws(files)
+    if not has_rawpy() and any(_suffix(name) in RAW_EXTENSIONS for name in photos):
+        _warn_of_skipped_raws()
+        photos = [name for name in photos if _suffix(name) not in RAW_EXTENSIONS]
+    return frozenset(photos)
+
+
+@cache  # once, however many folders are searched how often
+def _warn_of_skipped_raws() -> None:
+    logger.warning(
+        "RAW files are skipped: they need the package rawpy, pip install 'nima-pretrain[raw]'"
+    )
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
 def _name_of(entry: os.DirEntry[str]) -> str:

@@ -3,7 +3,7 @@
 import io
 import stat
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from nima_pretrain.data.capture_time import CaptureTime, capture_time_of
+from nima_pretrain.data.limits import MAX_PIXELS, check_pixels
 from nima_pretrain.data.orientation import turn_of
+from nima_pretrain.data.raw import SMALLEST_PREVIEW, open_raw
+from nima_pretrain.data.raw_files import is_raw
 from nima_pretrain.distortions.geometry import Box, Fit, fit_photo
-from nima_pretrain.errors import InputError
-
-MAX_PIXELS = 250_000_000
+from nima_pretrain.errors import PhotoError
 
 # Formats to decode; JPEG includes MPO. Pillow has more, some of which run external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "HEIF")
@@ -28,20 +29,6 @@ REDUCED_TO = 6
 # Larger photos are decoded one at a time: decoding takes several times their size in memory.
 _LARGE_PIXELS = 40_000_000
 _one_large_photo = threading.Lock()
-
-
-class PhotoError(InputError):
-    """An error for a file that cannot be decoded.
-
-    Attributes:
-        path: the file.
-        reason: the cause, without the path.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 class Photo(NamedTuple):
@@ -101,7 +88,7 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
 
     The EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit values
     are scaled to 8 bits, transparent parts are laid on white. Of an animation the first frame is
-    used.
+    used, of a RAW file the embedded preview, see `raw.open_raw`.
 
     Args:
         path: the file; the format is recognized by content, not by name.
@@ -112,34 +99,39 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     Raises:
         PhotoError: the file cannot be decoded.
     """
+    notes: list[str] = []
     try:
         # Reading a pipe or a device named x.jpg would block.
         if not stat.S_ISREG(path.stat().st_mode):
             raise PhotoError(path, "is not a regular file")
-        with path.open("rb") as file, open_image(file, path) as image:
-            if image.width * image.height > max_pixels:
-                raise PhotoError(
-                    path,
-                    f"{image.width} x {image.height} pixels are more than the {max_pixels:,} "
-                    "allowed; raise --max-pixels if it is a photo all the same",
-                )
+        with path.open("rb") as file, _open(file, path, size, max_pixels, notes) as image:
+            check_pixels(path, *image.size, max_pixels)
             smallest = size and size * REDUCED_TO
             # Only JPEG supports this. The returned box is the part of the pixels that is the photo.
             drafted = image.draft(image.mode, (smallest, smallest)) if smallest else None
             width, height = image.size
             with _one_large_photo if width * height > _LARGE_PIXELS else nullcontext():
-                return _decoded(image, path, smallest, drafted[1] if drafted else None)
+                return _decoded(image, path, smallest, drafted[1] if drafted else None, notes)
     except PhotoError:
         raise
     except UnidentifiedImageError:
         is_empty = path.stat().st_size == 0
-        kind = "the file is empty" if is_empty else f"none of {', '.join(_FORMATS)}"
+        kind = "the file is empty" if is_empty else f"none of {', '.join(_FORMATS)} and RAW"
         raise PhotoError(path, f"cannot identify image file: {kind}") from None
     except OSError as error:
         raise PhotoError(path, error.strerror or str(error)) from None
     # Decoders raise many kinds of exceptions on broken files: there is no narrower class.
     except Exception as error:
         raise PhotoError(path, str(error) or type(error).__name__) from None
+
+
+def _open(
+    file: BinaryIO, path: Path, size: int | None, max_pixels: int, notes: list[str]
+) -> AbstractContextManager[Image.Image]:
+    if is_raw(file, path.suffix):
+        smallest = max(SMALLEST_PREVIEW, 2 * (size or 0))
+        return open_raw(file, path, smallest, max_pixels, notes)
+    return open_image(file, path)
 
 
 def open_image(file: BinaryIO, path: Path) -> Image.Image:
@@ -176,8 +168,9 @@ def _has_heif() -> bool:
     return True
 
 
-def _decoded(image: Image.Image, path: Path, smallest: int | None, box: Box | None) -> Photo:
-    notes = []
+def _decoded(
+    image: Image.Image, path: Path, smallest: int | None, box: Box | None, notes: list[str]
+) -> Photo:
     image.load()
     if getattr(image, "is_animated", False) and image.format != "MPO":
         notes.append("the first frame of several")

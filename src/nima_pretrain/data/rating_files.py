@@ -11,6 +11,7 @@ import pandas as pd
 from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
+from nima_pretrain.data.raw_pairs import without_paired_raws
 from nima_pretrain.data.split import read_file_list
 from nima_pretrain.errors import InputError
 
@@ -144,6 +145,7 @@ def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
         exact = [name for name in found if name == image_id or Path(name).stem == image_id]
         if len(exact) == 1:
             found = exact
+        found = without_paired_raws(found)
         if len(found) > 1:
             return f"{image_id!r} fits several files in {images}: {', '.join(sorted(found)[:4])}."
         return images / found[0] if found else None

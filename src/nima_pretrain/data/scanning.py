@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from nima_pretrain.data import raw
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.files import replacing
@@ -73,7 +74,8 @@ def write_unreadable(file: Path, unreadable: Sequence[PhotoError]) -> None:
 def _check(path: Path) -> str | PhotoError:
     try:
         for note in read_photo(path).notes:
-            logger.info("%s: %s", path, note)
+            if note not in raw.NOTES:  # which every RAW file has
+                logger.info("%s: %s", path, note)
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except PhotoError as error:
         return error

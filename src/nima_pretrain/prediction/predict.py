@@ -120,16 +120,7 @@ def predict(
             stack.enter_context(locked(file, "--output"))
             check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
         if file is None and not (sort or top is not None or report or on_rows or group):
-            try:
-                writer = RowWriter(sys.stdout.buffer, style)
-                total = sum(1 for _ in listing)
-                counts = _write(rows_of(scorer, listing), writer.append, style, total)
-                writer.close()
-            except BrokenPipeError:
-                raise  # the reader has seen enough
-            except OSError as error:
-                raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
-            return counts
+            return _stream(scorer, listing, style)
         path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
@@ -157,6 +148,20 @@ def predict(
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return counts
+
+
+def _stream(scorer: Scorer, listing: Listing, style: ScoreFormat) -> Counts:
+    """Scores photos to standard output, each row as soon as it is there."""
+    try:
+        writer = RowWriter(sys.stdout.buffer, style)
+        total = sum(1 for _ in listing)
+        counts = _write(rows_of(scorer, listing, listing.raws_of), writer.append, style, total)
+        writer.close()
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError as error:
+        raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
+    return counts
 
 
 def _write(
@@ -196,7 +201,7 @@ def _write_missing(
                 yield photo
             order.append(row)
 
-    rows = rows_of(scorer, missing(), fingerprints)
+    rows = rows_of(scorer, missing(), listing.raws_of, fingerprints)
     counts = _write(rows, file.append, file.style, num_missing)
     listed = set(order) if num_before else ()
     others = array("Q", (row for row in range(num_before) if row not in listed))
@@ -210,6 +215,7 @@ def _drop_stale(
     """Removes the rows of listed files that have changed, or have no score or fingerprint.
 
     Failed files are scored again, since a missing package or permission may have been the reason.
+    A RAW file that was scored before its JPEG came loses its row, since both are one photo.
     """
     stamps: dict[bytes, tuple[int, Stamp | None]] = {}
     stale = set()
@@ -225,6 +231,10 @@ def _drop_stale(
         known = stamps.get(_key(path_of(photo)))
         if known and known[1] != stamp_of(photo):
             stale.add(known[0])
+        for raw in listing.raws_of(path_of(photo)):
+            of_raw = stamps.get(_key(path_of(photo).with_name(raw)))
+            if of_raw:
+                stale.add(of_raw[0])
     if stale:
         file.arrange(row for row in range(len(file)) if row not in stale)
 

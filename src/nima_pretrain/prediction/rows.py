@@ -1,7 +1,7 @@
 """Score rows: a score with the hash of the weights and the size and time of the file."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ class Stamp(NamedTuple):
 def rows_of(
     scorer: Scorer,
     photos: Iterable[Path | PhotoError],
+    raws_of: Callable[[Path], Sequence[str]] = lambda photo: (),
     fingerprints: FingerprintFile | None = None,
 ) -> Iterator[ScoreRow]:
     """Yields one row per file, in the order of the files.
@@ -29,6 +30,7 @@ def rows_of(
     Args:
         scorer: the scorer.
         photos: see `Scorer.score`.
+        raws_of: returns the names of the RAW files that a photo also stands for, for its note.
         fingerprints: receives those of all scored photos, each before its row; or None.
     """
     stamps: deque[Stamp] = deque()
@@ -41,6 +43,8 @@ def rows_of(
 
     for score in scorer.score(stamped(), fingerprints=fingerprints is not None):
         stamp = stamps.popleft()
+        raws = raws_of(score.path)
+        notes = (*score.notes, f"with {', '.join(map(shown, raws))}") if raws else score.notes
         shares = None if score.distribution is None else map(float, score.distribution)
         row = ScoreRow(
             path=shown(score.path),
@@ -50,7 +54,7 @@ def rows_of(
             distribution=None if shares is None else tuple(shares),
             status="error" if score.error else "ok",
             error=score.error,
-            note="; ".join(score.notes),
+            note="; ".join(notes),
             explanation=score.explanation,
             bytes=stamp.bytes,
             modified=stamp.modified,
