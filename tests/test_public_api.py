@@ -28,6 +28,7 @@ COMMANDS = {
     "distill": "distill",
     "evaluate": "evaluate",
     "finetune": "finetune",
+    "merge": "merge",
     "predict": "predict",
     "pretrain": "pretrain",
     "reproduce": "reproduce",

@@ -20,6 +20,7 @@ _FUNCTIONS = {
     "finetune": "training.finetune.finetune",
     "get_bank": "distortions.paper.get_bank",
     "load_scorer": "prediction.scorer.load_scorer",
+    "merge": "prediction.merging.merge",
     "predict": "prediction.predict.predict",
     "pretrain": "training.pretrain.pretrain",
     "reproduce": "reproduction.reproduce.reproduce",

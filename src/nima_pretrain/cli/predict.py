@@ -49,6 +49,13 @@ def predict(
         bool, typer.Option("--resume", help="Keep FILE; score missing, failed, changed photos.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Score the K-th of N shards of the photos only, on one of N machines; see merge.",
+        ),
+    ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort rows by score at the end.")] = False,
     top: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N best rows at the end.")

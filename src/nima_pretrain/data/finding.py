@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from nima_pretrain.data.raw import has_rawpy
 from nima_pretrain.data.raw_files import RAW_EXTENSIONS
 from nima_pretrain.data.raw_pairs import raws_beside, without_paired_raws
+from nima_pretrain.data.shards import Shard
 from nima_pretrain.errors import InputError, PhotoError
 
 logger = logging.getLogger(__name__)
@@ -42,16 +44,20 @@ class Listing:
 
     Attributes:
         roots: files, which are taken whatever their name, and folders, which are searched.
+        shard: the part of the photos to list; None for all. Photos are divided by their paths
+            relative to the folder in `roots`, files in `roots` by their paths as given. Errors
+            are in every shard, since a folder may be readable on some machines only.
     """
 
     roots: tuple[Path, ...]
+    shard: Shard | None = None
 
     def __iter__(self) -> Iterator[Path | PhotoError]:
-        found = (
-            photo for root in self.roots for photo in (walk(root) if root.is_dir() else [root])
-        )
+        found = chain.from_iterable(map(_found_at, self.roots))
         # One root has no duplicates.
-        return found if len(self.roots) == 1 else _without_repetitions(found)
+        for photo, name in found if len(self.roots) == 1 else _without_repetitions(found):
+            if self.shard is None or isinstance(photo, PhotoError) or self.shard.has(name):
+                yield photo
 
     def raws_of(self, photo: Path) -> tuple[str, ...]:
         """Returns the names of the RAW files that a listed JPEG or HEIF also stands for.
@@ -198,12 +204,23 @@ def _name_of(entry: os.DirEntry[str]) -> str:
         return entry.name
 
 
-def _without_repetitions(photos: Iterable[Path | PhotoError]) -> Iterator[Path | PhotoError]:
+def _found_at(root: Path) -> Iterator[tuple[Path | PhotoError, Path]]:
+    """Yields the photos of a root, each with the name by which it belongs to a shard."""
+    if not root.is_dir():
+        yield root, root
+        return
+    for photo in walk(root):
+        yield photo, root if isinstance(photo, PhotoError) else photo.relative_to(root)
+
+
+def _without_repetitions(
+    found: Iterable[tuple[Path | PhotoError, Path]],
+) -> Iterator[tuple[Path | PhotoError, Path]]:
     seen = set()
-    for photo in photos:
+    for photo, name in found:
         path = photo.path if isinstance(photo, PhotoError) else photo
         # A million paths would take much memory; 16 bytes each do not.
         key = blake2b(os.fsencode(path), digest_size=16).digest()
         if key not in seen:
             seen.add(key)
-            yield photo
+            yield photo, name

@@ -4,7 +4,6 @@ Every row is one record, written at once. A killed process leaves at most one in
 the end, which is removed when the file is opened again.
 """
 
-import csv
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import BinaryIO, Self
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow
+from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat, ScoreRow
 
 _LONGEST_TORN = 2**16
 
@@ -37,6 +36,25 @@ def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
             f"{file} is there already. Go on with it with --resume, replace it with --overwrite, "
             "or choose another --output."
         )
+
+
+def records_in(file: BinaryIO, style: ScoreFormat) -> Iterator[bytes]:
+    """Yields the records of a score file, the last of which may be incomplete.
+
+    Args:
+        file: the file, after its head.
+        style: its format.
+    """
+    lines = b""
+    for line in file:
+        if not lines and style.tail and line == style.tail:
+            return
+        lines += line
+        if style.is_whole(lines):
+            yield lines
+            lines = b""
+    if lines:
+        yield lines
 
 
 class RowWriter:
@@ -201,28 +219,24 @@ class ScoreFile:
         return record.removeprefix(self.style.between)
 
     def _find_records(self) -> None:
-        style, lines = self.style, b""
+        style = self.style
         with self.path.open("rb") as file:
             head = file.read(len(style.head))
             if head and not style.head.startswith(head):
                 raise self._is_other()
-            for line in file:
-                if not lines and style.tail and line == style.tail:
-                    break
-                lines += line
-                if style.is_whole(lines):
-                    self._check(lines)
-                    self._ends.append(self._ends[-1] + len(lines))
-                    lines = b""
-        if len(lines) > _LONGEST_TORN:  # more than the end of one record
-            raise self._is_other()
+            for record in records_in(file, style):
+                if style.is_whole(record):
+                    self._check(record)
+                    self._ends.append(self._ends[-1] + len(record))
+                elif len(record) > _LONGEST_TORN:  # more than the end of one record
+                    raise self._is_other()
         if len(head) < len(style.head):  # incomplete within the first line
             self.path.write_bytes(style.head)
 
     def _check(self, record: bytes) -> None:
         try:
             self.style.row(record.removeprefix(self.style.between))
-        except (ValueError, TypeError, LookupError, AttributeError, csv.Error):
+        except NOT_A_ROW:
             raise self._is_other() from None
 
     def _is_other(self) -> InputError:

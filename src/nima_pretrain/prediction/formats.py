@@ -14,6 +14,9 @@ from nima_pretrain.errors import InputError
 
 _DIGITS = 6
 
+# What `ScoreFormat.row` raises for a record that is no row.
+NOT_A_ROW = (ValueError, TypeError, LookupError, AttributeError, csv.Error)
+
 
 @dataclass(frozen=True)
 class ScoreRow:

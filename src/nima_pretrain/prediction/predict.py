@@ -7,6 +7,7 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
+from nima_pretrain.data.shards import Shard
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import locked
 from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
@@ -47,6 +49,7 @@ def predict(
     format: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    shard: str | None = None,
     sort: bool = False,
     top: int | None = None,
     group: bool = False,
@@ -70,6 +73,8 @@ def predict(
         resume: whether to keep an existing file, and score only photos without a row, that failed
             or that have changed since.
         overwrite: whether an existing file is replaced.
+        shard: "3/8" to score the third of eight parts of the photos, which `merge` puts together;
+            None for all photos.
         sort: whether rows are sorted by score at the end, highest first.
         top: number of best rows to keep at the end; None for all. With groups, only the best
             photo of each group counts.
@@ -92,12 +97,15 @@ def predict(
     """
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
+    part = Shard.parse(shard) if shard is not None else None
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
     if next(iter(listing), None) is None:
         raise InputError(
             "Found no photos in the folders given: expected names that end in jpg, png, webp, heic "
             "or another known format, in either case."
         )
+    if part is not None:
+        listing = replace(listing, shard=part)  # which may hold none of few photos
     weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
     style_of = partial(format_of, format, file, bins)
