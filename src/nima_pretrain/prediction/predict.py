@@ -1,44 +1,29 @@
 """Scoring of folders into files, which can be resumed, sorted and cut."""
 
-import logging
 import shutil
 import sys
 import tempfile
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 from nima_pretrain.data.finding import Listing, listing_of
-from nima_pretrain.data.photos import MAX_PIXELS, PhotoError
+from nima_pretrain.data.photos import MAX_PIXELS
 from nima_pretrain.data.shards import Shard
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import locked
-from nima_pretrain.prediction.files import RowWriter, ScoreFile, check_output
+from nima_pretrain.prediction.files import ScoreFile, check_output
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile, fingerprint_path
-from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, format_of, shown
+from nima_pretrain.prediction.formats import ScoreRow, format_of
 from nima_pretrain.prediction.grouping import best_first, fit_columns, write_groups
-from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
-from nima_pretrain.prediction.scorer import Scorer, load_scorer
+from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
-from nima_pretrain.progress import counting
+from nima_pretrain.prediction.scoring_rows import Counts, stream_rows, write_missing_rows
 from nima_pretrain.weights.cache import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
-
-logger = logging.getLogger(__name__)
-
-
-class Counts(NamedTuple):
-    """The numbers of files that were scored, that failed, and that had a row already."""
-
-    scored: int
-    failed: int
-    there_already: int
 
 
 def predict(
@@ -98,6 +83,11 @@ def predict(
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
     part = Shard.parse(shard) if shard is not None else None
+    if part is not None and group:
+        raise InputError(
+            "--group finds similar photos among all photos, a shard has a part of them. Leave out "
+            "--group or --shard."
+        )
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
     if next(iter(listing), None) is None:
         raise InputError(
@@ -128,7 +118,7 @@ def predict(
             stack.enter_context(locked(file, "--output"))
             check_output(file, resume=resume, overwrite=overwrite)  # it may be new by now
         if file is None and not (sort or top is not None or report or on_rows or group):
-            return _stream(scorer, listing, style)
+            return stream_rows(scorer, listing, style)
         path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
@@ -139,7 +129,7 @@ def predict(
             if style.has_groups
             else None
         )
-        counts = _write_missing(rows, listing, scorer, fingerprints)
+        counts = write_missing_rows(rows, listing, scorer, fingerprints)
         if fingerprints is not None:
             write_groups(rows, fingerprints)
         if report:
@@ -156,100 +146,6 @@ def predict(
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return counts
-
-
-def _stream(scorer: Scorer, listing: Listing, style: ScoreFormat) -> Counts:
-    """Scores photos to standard output, each row as soon as it is there."""
-    try:
-        writer = RowWriter(sys.stdout.buffer, style)
-        total = sum(1 for _ in listing)
-        counts = _write(rows_of(scorer, listing, listing.raws_of), writer.append, style, total)
-        writer.close()
-    except BrokenPipeError:
-        raise  # the reader has seen enough
-    except OSError as error:
-        raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
-    return counts
-
-
-def _write(
-    rows: Iterable[ScoreRow],
-    append: Callable[[ScoreRow], object],
-    style: ScoreFormat,
-    total: int,
-) -> Counts:
-    scored = failed = 0
-    with counting("scoring photos", total) as show:
-        for row in rows:
-            append(row)
-            is_scored = row.status == "ok"
-            if not is_scored and not style.keeps_all:
-                logger.warning("%s: %s", row.path, row.error)
-            scored, failed = scored + is_scored, failed + (not is_scored)
-            show(scored + failed)
-    return Counts(scored, failed, 0)
-
-
-def _write_missing(
-    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
-) -> Counts:
-    """Scores the photos without a row, and sorts the file's rows in the order of the listing."""
-    _drop_stale(file, listing, scorer, fingerprints)
-    num_before = len(file)
-    known = {_key(row.path): index for index, row in enumerate(file)}
-    num_missing = sum(_key(path_of(photo)) not in known for photo in listing)
-    order = array("Q")
-
-    def missing() -> Iterator[Path | PhotoError]:
-        next_row = num_before
-        for photo in listing:
-            row = known.get(_key(path_of(photo)))
-            if row is None:
-                row, next_row = next_row, next_row + 1
-                yield photo
-            order.append(row)
-
-    rows = rows_of(scorer, missing(), listing.raws_of, fingerprints)
-    counts = _write(rows, file.append, file.style, num_missing)
-    listed = set(order) if num_before else ()
-    others = array("Q", (row for row in range(num_before) if row not in listed))
-    file.arrange(others + order)
-    return counts._replace(there_already=len(order) - counts.scored - counts.failed)
-
-
-def _drop_stale(
-    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
-) -> None:
-    """Removes the rows of listed files that have changed, or have no score or fingerprint.
-
-    Failed files are scored again, since a missing package or permission may have been the reason.
-    A RAW file that was scored before its JPEG came loses its row, since both are one photo.
-    """
-    stamps: dict[bytes, tuple[int, Stamp | None]] = {}
-    stale = set()
-    for index, row in enumerate(file):
-        if row.weights != scorer.weights:
-            raise InputError(
-                f"{file.path} holds scores by the weights {row.weights}.., not by these, "
-                f"{scorer.weights}... Choose another --output, or replace it with --overwrite."
-            )
-        is_whole = row.status == "ok" and (fingerprints is None or row in fingerprints)
-        stamps[_key(row.path)] = index, Stamp(row.bytes, row.modified) if is_whole else None
-    for photo in listing if stamps else ():
-        known = stamps.get(_key(path_of(photo)))
-        if known and known[1] != stamp_of(photo):
-            stale.add(known[0])
-        for raw in listing.raws_of(path_of(photo)):
-            of_raw = stamps.get(_key(path_of(photo).with_name(raw)))
-            if of_raw:
-                stale.add(of_raw[0])
-    if stale:
-        file.arrange(row for row in range(len(file)) if row not in stale)
-
-
-def _key(path: str | Path) -> bytes:
-    """Returns a short hash of a path, which saves memory for a million of them."""
-    return blake2b(shown(path).encode(), digest_size=16).digest()
 
 
 def _arguments(photos: Path | str | Sequence[Path | str]) -> list[str]:

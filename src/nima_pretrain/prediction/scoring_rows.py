@@ -1,0 +1,122 @@
+"""Scoring of photos into rows: streamed to standard output, or added to a file that lacks them."""
+
+import logging
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from nima_pretrain.data.finding import Listing
+from nima_pretrain.errors import InputError, PhotoError
+from nima_pretrain.prediction.files import RowWriter, ScoreFile
+from nima_pretrain.prediction.fingerprint_file import FingerprintFile
+from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
+from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
+from nima_pretrain.prediction.scorer import Scorer
+from nima_pretrain.progress import counting
+
+logger = logging.getLogger(__name__)
+
+
+class Counts(NamedTuple):
+    """The numbers of files that were scored, that failed, and that had a row already."""
+
+    scored: int
+    failed: int
+    there_already: int
+
+
+def stream_rows(scorer: Scorer, listing: Listing, style: ScoreFormat) -> Counts:
+    """Scores photos to standard output, each row as soon as it is there."""
+    try:
+        writer = RowWriter(sys.stdout.buffer, style)
+        total = sum(1 for _ in listing)
+        counts = _write(rows_of(scorer, listing, listing.raws_of), writer.append, style, total)
+        writer.close()
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError as error:
+        raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
+    return counts
+
+
+def _write(
+    rows: Iterable[ScoreRow],
+    append: Callable[[ScoreRow], object],
+    style: ScoreFormat,
+    total: int,
+) -> Counts:
+    scored = failed = 0
+    with counting("scoring photos", total) as show:
+        for row in rows:
+            append(row)
+            is_scored = row.status == "ok"
+            if not is_scored and not style.keeps_all:
+                logger.warning("%s: %s", row.path, row.error)
+            scored, failed = scored + is_scored, failed + (not is_scored)
+            show(scored + failed)
+    return Counts(scored, failed, 0)
+
+
+def write_missing_rows(
+    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
+) -> Counts:
+    """Scores the photos without a row, and sorts the file's rows in the order of the listing."""
+    _drop_stale(file, listing, scorer, fingerprints)
+    num_before = len(file)
+    known = {_key(row.path): index for index, row in enumerate(file)}
+    num_missing = sum(_key(path_of(photo)) not in known for photo in listing)
+    order = array("Q")
+
+    def missing() -> Iterator[Path | PhotoError]:
+        next_row = num_before
+        for photo in listing:
+            row = known.get(_key(path_of(photo)))
+            if row is None:
+                row, next_row = next_row, next_row + 1
+                yield photo
+            order.append(row)
+
+    rows = rows_of(scorer, missing(), listing.raws_of, fingerprints)
+    counts = _write(rows, file.append, file.style, num_missing)
+    listed = set(order) if num_before else ()
+    others = array("Q", (row for row in range(num_before) if row not in listed))
+    file.arrange(others + order)
+    return counts._replace(there_already=len(order) - counts.scored - counts.failed)
+
+
+def _drop_stale(
+    file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
+) -> None:
+    """Removes the rows of listed files that have changed, or have no score or fingerprint.
+
+    Failed files are scored again, since a missing package or permission may have been the reason.
+    A RAW file that was scored before its JPEG came loses its row, since both are one photo.
+    """
+    stamps: dict[bytes, tuple[int, Stamp | None]] = {}
+    stale = set()
+    for index, row in enumerate(file):
+        if row.weights != scorer.weights:
+            raise InputError(
+                f"{file.path} holds scores by the weights {row.weights}.., not by these, "
+                f"{scorer.weights}... Choose another --output, or replace it with --overwrite."
+            )
+        is_whole = row.status == "ok" and (fingerprints is None or row in fingerprints)
+        stamps[_key(row.path)] = index, Stamp(row.bytes, row.modified) if is_whole else None
+    for photo in listing if stamps else ():
+        known = stamps.get(_key(path_of(photo)))
+        if known and known[1] != stamp_of(photo):
+            stale.add(known[0])
+        for raw in listing.raws_of(path_of(photo)):
+            of_raw = stamps.get(_key(path_of(photo).with_name(raw)))
+            if of_raw:
+                stale.add(of_raw[0])
+    if stale:
+        file.arrange(row for row in range(len(file)) if row not in stale)
+
+
+def _key(path: str | Path) -> bytes:
+    """Returns a short hash of a path, which saves memory for a million of them."""
+    return blake2b(shown(path).encode(), digest_size=16).digest()
