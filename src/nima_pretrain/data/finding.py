@@ -10,6 +10,7 @@ from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
+from nima_pretrain.data.archives import SUFFIX, members
 from nima_pretrain.data.raw import has_rawpy
 from nima_pretrain.data.raw_files import RAW_EXTENSIONS
 from nima_pretrain.data.raw_pairs import raws_beside, without_paired_raws
@@ -118,8 +119,12 @@ def listing_of_lines(content: bytes) -> Listing:
     return Listing(roots)
 
 
-def find_photos(root: Path) -> list[Path]:
+def find_photos(root: Path, *, archives: bool = False) -> list[Path]:
     """Returns the photographs below a folder, sorted by path; for a file, the file itself.
+
+    Args:
+        root: the folder, or the file.
+        archives: whether photos in tar files below the folder follow, such as webdataset shards.
 
     Raises:
         InputError: there is no such file or folder, or the folder holds no photographs.
@@ -129,7 +134,7 @@ def find_photos(root: Path) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"Expected a photo or a folder of photos, but {root} does not exist.")
     photos = []
-    for found in walk(root):
+    for found in chain(walk(root), _photos_in_archives(root)) if archives else walk(root):
         if isinstance(found, PhotoError):
             logger.warning("%s", found)
         else:
@@ -202,6 +207,16 @@ def _name_of(entry: os.DirEntry[str]) -> str:
         return f"{entry.name}/" if entry.is_dir() else entry.name
     except OSError:  # a link to itself, or to a folder without read permission
         return entry.name
+
+
+def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
+    for archive in sorted(root.rglob(f"*{SUFFIX}")):
+        if not archive.is_file():
+            continue
+        try:
+            yield from (path for path in members(archive) if path.suffix.lower() in EXTENSIONS)
+        except OSError as error:
+            yield PhotoError(archive, f"the archive cannot be searched: {error.strerror}")
 
 
 def _found_at(root: Path) -> Iterator[tuple[Path | PhotoError, Path]]:

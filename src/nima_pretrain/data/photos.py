@@ -1,7 +1,6 @@
 """Decoding of photos of all common formats, upright and in sRGB, or the reason of a failure."""
 
 import io
-import stat
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -11,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from nima_pretrain.data.archives import open_file, status_of
 from nima_pretrain.data.capture_time import CaptureTime, capture_time_of
 from nima_pretrain.data.limits import MAX_PIXELS, check_pixels
 from nima_pretrain.data.orientation import turn_of
@@ -91,7 +91,8 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     used, of a RAW file the embedded preview, see `raw.open_raw`.
 
     Args:
-        path: the file; the format is recognized by content, not by name.
+        path: the file, which may be in a tar file, see `archives`; the format is recognized by
+            content, not by name.
         size: side of the network's input, pixels. If given, a large photo is decoded at a smaller
             scale, JPEG by libjpeg itself; see `REDUCED_TO`.
         max_pixels: a file whose header states more pixels is not decoded.
@@ -102,9 +103,9 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     notes: list[str] = []
     try:
         # Reading a pipe or a device named x.jpg would block.
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not status_of(path).is_regular:
             raise PhotoError(path, "is not a regular file")
-        with path.open("rb") as file, _open(file, path, size, max_pixels, notes) as image:
+        with open_file(path) as file, _open(file, path, size, max_pixels, notes) as image:
             check_pixels(path, *image.size, max_pixels)
             smallest = size and size * REDUCED_TO
             # Only JPEG supports this. The returned box is the part of the pixels that is the photo.
@@ -115,7 +116,7 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     except PhotoError:
         raise
     except UnidentifiedImageError:
-        is_empty = path.stat().st_size == 0
+        is_empty = status_of(path).size == 0
         kind = "the file is empty" if is_empty else f"none of {', '.join(_FORMATS)} and RAW"
         raise PhotoError(path, f"cannot identify image file: {kind}") from None
     except OSError as error:

@@ -81,6 +81,8 @@ def open_raw(
 def _opened(file: BinaryIO, path: Path) -> "RawPy":
     import rawpy
 
+    if not path.is_file():  # but in an archive
+        return rawpy.imread(file)
     try:
         return rawpy.imread(str(path))  # reads the parts that it needs
     except UnicodeEncodeError:  # for rawpy, names are UTF-8

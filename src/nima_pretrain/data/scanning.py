@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nima_pretrain.data import raw
+from nima_pretrain.data.archives import open_file
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.files import replacing
@@ -76,6 +77,7 @@ def _check(path: Path) -> str | PhotoError:
         for note in read_photo(path).notes:
             if note not in raw.NOTES:  # which every RAW file has
                 logger.info("%s: %s", path, note)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open_file(path) as file:
+            return hashlib.sha256(file.read()).hexdigest()
     except PhotoError as error:
         return error

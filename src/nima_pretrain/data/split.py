@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nima_pretrain.data.archives import is_file
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.errors import InputError
@@ -85,18 +86,18 @@ class Photos:
 
 
 def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
-    """Returns the photos below a folder, or those of file lists.
+    """Returns the photos below a folder, or those of file lists; both may be in tar files.
 
     Raises:
         InputError: there is no such folder, it holds no photos, or listed ones do not exist.
     """
     if lists is None:
-        paths = find_photos(folder)
+        paths = find_photos(folder, archives=True)
         root = folder if folder.is_dir() else folder.parent
         return Photos(root, tuple(path.relative_to(root).as_posix() for path in paths))
     listed = lists.read()
     names = tuple(chain(*listed))
-    missing = [name for name in names if not (folder / name).is_file()]
+    missing = [name for name in names if not is_file(folder / name)]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(names)} listed photos are not in {folder}, e.g. {missing[0]}."
