@@ -1,0 +1,1 @@
+"""Photo sets from their lists: lists, downloads, checks and splits."""
