@@ -1,0 +1,187 @@
+"""The journal of stars: everything is as before after undo, whenever a process was killed."""
+
+import base64
+import gzip
+import json
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import nima_pretrain
+from nima_pretrain.errors import InputError
+from nima_pretrain.library.journal import NAME, read_journal
+from nima_pretrain.library.sidecars import Naming, set_stars, sidecars_of, stars_of
+from nima_pretrain.library.undo import undo_stars
+from nima_pretrain.library.xmp import rating_of, with_rating
+from tests.library.packets import PACKETS
+from tests.processes import program, wait_until
+
+PRIOR = [PACKETS["darktable"], PACKETS["UTF-16"], PACKETS["exiftool"], None]
+BOMB = base64.b64encode(gzip.compress(bytes(17 * 2**20))).decode()
+
+
+def write_photos(folder: Path, number: int) -> list[Path]:
+    """Writes photos, three of four with a sidecar of another program."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = [folder / f"{index:03}.jpg" for index in range(number)]
+    for index, photo in enumerate(photos):
+        Image.new("RGB", (8, 8), (index % 256, 0, 0)).save(photo)
+        prior = PRIOR[index % len(PRIOR)]
+        if prior:
+            photo.with_name(f"{photo.name}.xmp").write_bytes(prior)
+    return photos
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_undo_restores_every_byte(tmp_path):
+    photos = write_photos(tmp_path / "a", 4) + write_photos(tmp_path / "a" / "b", 4)
+    before = contents_of(tmp_path)
+    for stars in (3, 3, 5):
+        for photo in photos:
+            set_stars(photo, stars, by_person=False, naming=Naming.BOTH)
+    assert len(contents_of(tmp_path)) == len(before) + 8 + 2 + 2
+    assert undo_stars(tmp_path) == (6, 10, ())
+    assert contents_of(tmp_path) == before
+    with pytest.raises(InputError, match=r"Found no .nima-pretrain-stars.jsonl for .* nothing to"):
+        undo_stars(tmp_path)
+
+
+def test_undo_leaves_what_was_changed_since(tmp_path):
+    by_program, by_person, removed, other = write_photos(tmp_path, 4)
+    for photo in (by_program, by_person, removed, other):
+        set_stars(photo, 3, by_person=False)
+    sidecars = [Path(f"{photo}.xmp") for photo in (by_program, by_person, removed)]
+    sidecars[0].write_bytes(sidecars[0].read_bytes().replace(b"Z\xc3\xbcrich", b"Bern"))
+    set_stars(by_person, 5, by_person=True)
+    sidecars[2].unlink()
+    changed = contents_of(tmp_path)
+    undone = undo_stars(tmp_path)
+    assert undone[:2] == (0, 1)
+    assert [problem.split(" was changed ")[0] for problem in undone.problems] == [
+        str(path) for path in sidecars
+    ]
+    assert "by a person or another program; it is left as it is." in undone.problems[0]
+    del changed["003.jpg.xmp"], changed[NAME]
+    after = contents_of(tmp_path)
+    # The journal keeps what was there before in case that it is wanted.
+    assert after.pop(NAME)
+    assert after == changed
+    kept = {entry.sidecar: entry.before for entry in read_journal(tmp_path)}
+    assert kept == {f"{index:03}.jpg.xmp": PRIOR[index] for index in range(3)}
+
+
+def test_undo_goes_back_to_a_change_between_two_runs(tmp_path):
+    (photo, *_) = write_photos(tmp_path, 1)
+    sidecar = Path(f"{photo}.xmp")
+    set_stars(photo, 3, by_person=False)
+    between = sidecar.read_bytes() + b"\n"
+    sidecar.write_bytes(between)
+    set_stars(photo, 5, by_person=False)
+    undone = undo_stars(tmp_path)
+    assert len(undone.problems) == 1
+    assert stars_of(photo).stars == 5
+
+
+def test_undo_takes_a_score_file(tmp_path, monkeypatch):
+    photos = write_photos(tmp_path, 4)
+    before = contents_of(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{photo.name},5,50,ok,\n" for photo in photos[:3])
+    Path("scores.csv").write_text(f"path,mean,percentile,status,error\n{rows}")
+    for photo in photos:
+        set_stars(photo, 3, by_person=False)
+    last = Path(f"{photos[3]}.xmp")
+    assert nima_pretrain.undo_stars("scores.csv") == (3, 0, ())
+    assert last.exists()
+    assert undo_stars(tmp_path) == (0, 1, ())
+    Path("scores.csv").unlink()
+    assert contents_of(tmp_path) == before
+
+
+def test_a_torn_entry_is_no_entry(tmp_path):
+    first, second, *_ = write_photos(tmp_path, 4)
+    before = contents_of(tmp_path)
+    set_stars(first, 3, by_person=False)
+    journal = tmp_path / NAME
+    whole = journal.read_bytes()
+    for torn in (b'{"sidecar": "001.jpg', b"x" * 200_000):
+        journal.write_bytes(whole + torn)
+        assert len(read_journal(tmp_path)) == 1
+        set_stars(second, 3, by_person=False)
+        assert len(read_journal(tmp_path)) == 2
+        assert journal.read_bytes().startswith(whole + b'{"sidecar": "001.jpg.xmp"')
+        undo_stars(tmp_path)
+        assert contents_of(tmp_path) == before
+        set_stars(first, 3, by_person=False)
+        whole = journal.read_bytes()
+    journal.write_bytes(torn)
+    set_stars(second, 3, by_person=False)
+    assert len(read_journal(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON",
+        b"[]",
+        b"3",
+        b'{"sidecar": "a.xmp", "before": "!!", "after_sha256": "0"}',
+        b'{"sidecar": "../a.xmp", "before": null, "after_sha256": "0"}',
+        b'{"sidecar": "a.py", "before": null, "after_sha256": "0"}',
+        json.dumps({"sidecar": "a.xmp", "before": BOMB, "after_sha256": "0"}).encode(),
+    ],
+)
+def test_a_damaged_journal_is_refused(tmp_path, line):
+    (photo,) = write_photos(tmp_path, 1)
+    set_stars(photo, 3, by_person=False)
+    with (tmp_path / NAME).open("ab") as file:
+        file.write(line + b"\n")
+    before = contents_of(tmp_path)
+    with pytest.raises(InputError, match=r"stars.jsonl to be a journal of stars, but line 2 is no"):
+        undo_stars(tmp_path)
+    assert contents_of(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_killed_at_any_time_nothing_is_lost_and_undo_works(tmp_path):
+    folder = tmp_path / "photos"
+    photos = write_photos(folder, 120)
+    before = contents_of(folder)
+    scores = tmp_path / "scores.csv"
+    rows = "".join(f"{photo},5,{index % 100},ok,\n" for index, photo in enumerate(photos))
+    scores.write_text(f"path,mean,percentile,status,error\n{rows}")
+
+    def kill(arguments: list[object], reached: Callable[[], bool]) -> None:
+        process = subprocess.Popen(program(*arguments), stderr=subprocess.PIPE)
+        wait_until(process, reached)
+        process.kill()
+        process.communicate()
+
+    def has_entries(number: int) -> bool:
+        journal = folder / NAME
+        return journal.exists() and journal.read_bytes().count(b"\n") >= number
+
+    for number in (1, 100):
+        kill(["stars", scores, "--sidecar", "both"], partial(has_entries, number))
+        # Each sidecar is complete: as it was, or with the stars.
+        for sidecar in {path for photo in photos for path in sidecars_of(photo) if path.exists()}:
+            content, prior = sidecar.read_bytes(), before.get(sidecar.name)
+            stars = rating_of(content, sidecar.name)
+            assert content in (prior, with_rating(prior, stars.stars, by_model=True, name="x"))
+    first = folder / "000.jpg.xmp"
+    assert first.read_bytes() != before[first.name]
+    kill(["stars", folder, "--undo"], lambda: first.read_bytes() == before[first.name])
+    if (folder / NAME).exists():  # unless it came to its end
+        assert undo_stars(folder).problems == ()
+    assert contents_of(folder) == before
