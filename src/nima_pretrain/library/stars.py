@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.files import remove_orphans
+from nima_pretrain.library.sidecar_files import TEMPORARY
 from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
 from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.prediction.reading import photo_of, read_scores
@@ -147,12 +149,20 @@ def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
     Raises:
         InputError: scores have no percentile, and the rules need it.
     """
-    rows = list(rows)
-    scored = [row for row in rows if row.status == "ok" and row.mean is not None]
+    scored = []
+    unscored = 0
+    for row in rows:
+        if row.status == "ok" and row.mean is not None:
+            # Without the distributions, which take most of the memory.
+            scored.append(ScoreRow(row.path, mean=row.mean, percentile=row.percentile))
+        else:
+            unscored += 1
     written: Counter[int] = Counter()
     outcomes: Counter[Outcome] = Counter()
     problems = []
     owners: dict[Path, Path] = {}
+    for folder in {photo_of(row).parent for row in scored}:
+        remove_orphans(folder / TEMPORARY)
     with counting("writing stars", len(scored)) as show:
         for row, percentile in zip(scored, _percentiles(scored, rules.rank), strict=True):
             photo, given = photo_of(row), rules.stars(percentile)
@@ -176,7 +186,7 @@ def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
         written,
         unchanged=outcomes[Outcome.UNCHANGED],
         kept=outcomes[Outcome.KEPT],
-        unscored=len(rows) - len(scored),
+        unscored=unscored,
         problems=tuple(problems),
     )
 

@@ -61,9 +61,13 @@ def photo_of(row: ScoreRow) -> Path:
 def _csv_records(text: str, path: Path) -> list[dict[str, Any]]:
     try:
         # Line breaks within quotes are part of a file name.
-        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        records = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise _is_other(path, str(error)) from None
+    for number, record in enumerate(records, start=1):
+        if None in record or None in record.values():  # as in a line that was cut off
+            raise _is_other(path, f"row {number} has not as many cells as the first line")
+    return records
 
 
 def _row(record: Any, number: int, path: Path) -> ScoreRow:
