@@ -164,6 +164,9 @@ def test_darktable_imports_the_stars(photo, tmp_path):
     edited.with_name("edited.jpg.xmp").write_bytes(PACKETS["darktable"])
     set_stars(edited, 4, by_person=False)
     expected[edited.name] = (4, False)
+    # Its default for photos without a rating.
+    (folder / "unrated.jpg").write_bytes(photo.read_bytes())
+    expected["unrated.jpg"] = (1, False)
     assert in_darktable(folder, tmp_path) == expected
 
 

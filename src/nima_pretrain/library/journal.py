@@ -29,16 +29,37 @@ class Entry(NamedTuple):
     """An entry of a journal.
 
     Attributes:
-        line: the line in the journal.
         sidecar: name of the sidecar.
-        before: its content before; None if there was none.
+        time: when it was to be written, ISO 8601, UTC.
+        before: its content before, packed, see `content_before`; None if there was none.
         after_sha256: hash of its content after.
     """
 
-    line: bytes
     sidecar: str
-    before: bytes | None
+    time: str
+    before: str | None
     after_sha256: str
+
+    def content_before(self) -> bytes | None:
+        """Returns the content before; None if there was no sidecar.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        if self.before is None:
+            return None
+        try:
+            compressed = io.BytesIO(base64.b64decode(self.before, validate=True))
+            with gzip.GzipFile(fileobj=compressed) as file:
+                content = file.read(MAX_BYTES + 1)
+        except (ValueError, EOFError, OSError, zlib.error):
+            content = None
+        if content is None or len(content) > MAX_BYTES:
+            raise InputError(
+                f"{self.sidecar} cannot be restored: its earlier content in the journal {NAME} is "
+                "damaged. Restore both from a backup."
+            )
+        return content
 
 
 def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
@@ -52,15 +73,14 @@ def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
     Raises:
         OSError: the journal cannot be written.
     """
-    entry = {
-        "sidecar": sidecar.name,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "before": _packed(before),
-        "after_sha256": sha256(after),
-    }
+    packed = None
+    if before is not None:
+        packed = base64.b64encode(gzip.compress(before, mtime=0)).decode()
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = Entry(sidecar.name, time, packed, sha256(after))
     with (sidecar.parent / NAME).open("ab+") as file:
         _remove_torn_line(file)
-        file.write(json.dumps(entry).encode() + b"\n")
+        file.write(_line(entry))
         file.flush()
         if before is not None:
             os.fsync(file.fileno())
@@ -94,7 +114,7 @@ def rewrite_journal(folder: Path, entries: Sequence[Entry]) -> None:
     path = folder / NAME
     if entries:
         with replacing(path) as partial:
-            partial.write_bytes(b"".join(entry.line + b"\n" for entry in entries))
+            partial.write_bytes(b"".join(map(_line, entries)))
         return
     try:
         path.unlink(missing_ok=True)
@@ -107,36 +127,26 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _line(entry: Entry) -> bytes:
+    return json.dumps(entry._asdict()).encode() + b"\n"
+
+
 def _entry(line: bytes, number: int, path: Path) -> Entry:
     try:
-        values = json.loads(line)
-        entry = Entry(line, values["sidecar"], _unpacked(values["before"]), values["after_sha256"])
-        # A journal may come from elsewhere with its folder: it must not name files outside.
-        if Path(entry.sidecar).name != entry.sidecar or not entry.sidecar.endswith(".xmp"):
-            raise ValueError(entry.sidecar)
-    # What gzip raises on other content, and what other JSON leads to.
-    except (ValueError, LookupError, TypeError, EOFError, OSError, zlib.error):
+        entry = Entry(**json.loads(line))
+        name = Path(entry.sidecar).name
+        are_texts = all(
+            isinstance(value, str) for value in (*entry[:2], entry.before or "", entry.after_sha256)
+        )
+    except (ValueError, TypeError):
+        are_texts = False
+    # A journal may come from elsewhere with its folder: it must not name files outside.
+    if not are_texts or name != entry.sidecar or not name.endswith(".xmp"):
         raise InputError(
             f"Expected {path} to be a journal of stars, but line {number} is no entry. Remove that "
             "line; its sidecar is not restored."
-        ) from None
+        )
     return entry
-
-
-def _packed(content: bytes | None) -> str | None:
-    """Returns content as text, by base64 of gzip."""
-    return None if content is None else base64.b64encode(gzip.compress(content, mtime=0)).decode()
-
-
-def _unpacked(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    compressed = io.BytesIO(base64.b64decode(text, validate=True))
-    with gzip.GzipFile(fileobj=compressed) as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError("larger than a sidecar can be")
-    return content
 
 
 def _remove_torn_line(file: BinaryIO) -> None:

@@ -109,8 +109,8 @@ def set_stars(
 
     Existing sidecars keep all their other content. Another program's change between reading and
     writing is noticed, and merged with. A person's stars go into every sidecar with a rating,
-    lest they contradict each other. A model's stars are marked as such, are recorded in the
-    journal, see `journal.undo`, and do not replace a person's.
+    lest they contradict each other. A model's stars are marked as such, do not replace a person's,
+    and are recorded in the journal, see `undo.undo_stars`.
 
     Args:
         photo: the photo.

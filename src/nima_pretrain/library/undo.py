@@ -44,16 +44,7 @@ def undo_stars(place: Path | str) -> Undone:
     Raises:
         InputError: there is nothing to undo, or a journal is damaged or cannot be read.
     """
-    place = Path(place)
-    sidecars: dict[Path, set[str]] = {}
-    if place.is_dir():
-        for journal in sorted(place.rglob(NAME)):
-            sidecars[journal.parent] = {entry.sidecar for entry in read_journal(journal.parent)}
-    else:
-        for photo in map(photo_of, read_scores(place)):
-            names = sidecars.setdefault(photo.parent, set())
-            names.update(sidecar.name for sidecar in sidecars_of(photo))
-    parts = [_undo(folder, names) for folder, names in sidecars.items() if (folder / NAME).exists()]
+    parts = [_undo(folder, names) for folder, names in _sidecars_of(Path(place)).items()]
     if not parts:
         raise InputError(
             f"Found no {NAME} for {place}, the journal of written stars: there is nothing to undo."
@@ -65,7 +56,18 @@ def undo_stars(place: Path | str) -> Undone:
     )
 
 
-def _undo(folder: Path, names: Collection[str]) -> Undone:
+def _sidecars_of(place: Path) -> dict[Path, Collection[str] | None]:
+    """Returns the names of the sidecars to restore, None for all, by folder with a journal."""
+    if place.is_dir():
+        return {journal.parent: None for journal in sorted(place.rglob(NAME))}
+    names: dict[Path, set[str]] = {}
+    for photo in map(photo_of, read_scores(place)):
+        own = {sidecar.name for sidecar in sidecars_of(photo)}
+        names.setdefault(photo.parent, set()).update(own)
+    return {folder: own for folder, own in names.items() if (folder / NAME).exists()}
+
+
+def _undo(folder: Path, names: Collection[str] | None) -> Undone:
     """Restores sidecars of one folder; their entries leave the journal."""
     restored = removed = 0
     problems: dict[str, str] = {}
@@ -74,7 +76,7 @@ def _undo(folder: Path, names: Collection[str]) -> Undone:
         by_sidecar: dict[str, list[Entry]] = {}
         for entry in read_journal(folder):
             by_sidecar.setdefault(entry.sidecar, []).append(entry)
-        for name in sorted(by_sidecar.keys() & names):
+        for name in sorted(by_sidecar if names is None else by_sidecar.keys() & names):
             try:
                 is_there = _restore(folder / name, by_sidecar[name])
             except InputError as error:
@@ -101,9 +103,10 @@ def _restore(path: Path, entries: Sequence[Entry]) -> bool:
     )
     current = wanted = read_sidecar(path)
     for entry in reversed(entries):
+        before = entry.content_before()
         if wanted is not None and sha256(wanted) == entry.after_sha256:
-            wanted = entry.before
-        elif wanted != entry.before:
+            wanted = before
+        elif wanted != before:
             raise changed
     if wanted != current:
         try:
