@@ -85,7 +85,7 @@ class _Stars:
     """Disjoint groups; every photo of a group looks like its centre."""
 
     def __init__(self, features: np.ndarray, order: np.ndarray, hashes: np.ndarray) -> None:
-        self._features = features
+        self._features = np.asarray(features)  # a memory map as such is slow to index
         self._order = order
         self._hashes = hashes
         self._centre = np.arange(len(order))
@@ -115,12 +115,22 @@ class _Stars:
         alike = similarities >= least
         pairs, similarities = pairs[alike], similarities[alike]
         num_merged = 0
+        unlike: set[tuple[int, int]] = set()
         for pair in pairs[np.lexsort((pairs[:, 1], pairs[:, 0], -similarities))]:
-            lost, kept = sorted(self._centre[pair], key=lambda star: (len(self._of(star)), -star))
-            if kept == lost:
+            stars = self._centre[pair].tolist()
+            if stars[0] == stars[1]:
+                continue
+            lost, kept = sorted(stars, key=lambda star: (len(self._of(star)), -star))
+            # A star that was too different once does not become more alike by growing.
+            if (kept, lost) in unlike:
                 continue
             joining = self._of(lost)
-            if (self._similarities(joining, np.full(len(joining), kept)) < least).any():
+            is_checked = len(joining) == 1 and stars == pair.tolist()
+            to_centre = (
+                () if is_checked else self._similarities(joining, np.full_like(joining, kept))
+            )
+            if np.min(to_centre, initial=1.0) < least:
+                unlike.add((kept, lost))
                 continue
             self._centre[joining] = kept
             self._members[kept] = np.concatenate([self._of(kept), joining])
@@ -183,12 +193,20 @@ class _Pairs:
     def __init__(self, num_photos: int) -> None:
         self._num_photos = num_photos
         self._codes = np.empty(0, np.int64)
+        self._added: list[np.ndarray] = []
 
     def add(self, first: np.ndarray, second: np.ndarray) -> None:
         """Adds pairs, given by two arrays of numbers of photos."""
         codes = np.minimum(first, second) * self._num_photos + np.maximum(first, second)
-        self._codes = np.union1d(self._codes, codes)
+        self._added.append(codes)
+        if sum(map(len, self._added)) > self._num_photos:
+            self._unite()
 
     def each_once(self) -> np.ndarray:
         """Returns the pairs, (P, 2), smaller number first."""
+        self._unite()
         return np.stack(np.divmod(self._codes, max(self._num_photos, 1)), axis=1)
+
+    def _unite(self) -> None:
+        self._codes = np.unique(np.concatenate([self._codes, *self._added]))
+        self._added = []
