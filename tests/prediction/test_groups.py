@@ -23,10 +23,11 @@ def looking(degrees):
 def records(*photos):
     """Fingerprints of photos (degrees, hash, local time, UTC), the last three optional."""
     table = np.zeros(len(photos), record_type(NUM_FEATURES))
-    for record, (degrees, *others) in zip(table, photos, strict=True):
-        hash_, local, utc = (*others, *(0, math.nan, math.nan)[len(others) :])
-        record["features"] = looking(degrees)
-        record["hash"], record["local"], record["utc"] = hash_, local, utc
+    for number, photo in enumerate(photos):
+        known = list(photo)
+        degrees, hash_, local, utc = known + [0, math.nan, math.nan][len(known) - 1 :]
+        table["features"][number] = looking(degrees)
+        table["hash"][number], table["local"][number], table["utc"][number] = hash_, local, utc
     return table
 
 

@@ -51,7 +51,7 @@ def test_tensorflow_has_the_same_features_and_its_scores_do_not_change_beside_th
 
 
 def test_a_network_without_a_dense_layer_has_no_features():
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(litert_path(bundled()[SCORERS[0]]).read_bytes(), 0)

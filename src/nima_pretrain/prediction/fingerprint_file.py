@@ -90,7 +90,7 @@ class FingerprintFile:
 
     def records(self) -> np.ndarray:
         """Returns all records as a memory map, (M,) of `fingerprints.record_type`."""
-        if self._type is None:
+        if self._type is None or not self._num_records:  # nothing to map
             return np.empty(0, record_type(0, _KEY_BYTES))
         shape = (self._num_records,)
         return np.memmap(self.path, self._type, "r", offset=_HEAD_BYTES, shape=shape)
@@ -104,9 +104,8 @@ class FingerprintFile:
             return False
         self._type = record_type(int(words[-1]), _KEY_BYTES)
         self._num_records = (self.path.stat().st_size - _HEAD_BYTES) // self._type.itemsize
-        if self._num_records:
-            keys = self.records()["key"]
-            self._numbers = {key.tobytes(): number for number, key in enumerate(keys)}
+        keys = self.records()["key"]
+        self._numbers = {key.tobytes(): number for number, key in enumerate(keys)}
         return True
 
     def _head(self, num_features: int) -> bytes:

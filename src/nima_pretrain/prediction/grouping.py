@@ -144,8 +144,11 @@ def fit_columns(file: Path, style_of: Callable[[bool], ScoreFormat], group: bool
 
 
 def _has_groups(file: Path, grouped: ScoreFormat) -> bool:
-    with file.open("rb") as lines:
-        first, second = lines.readline(), lines.readline()
+    try:
+        with file.open("rb") as lines:
+            first, second = lines.readline(), lines.readline()
+    except OSError:
+        return False  # ScoreFile says why it cannot be read
     if b"best_of_group" in grouped.head:
         return first == grouped.head
     # A quote within a JSON string is escaped, so this is a key.

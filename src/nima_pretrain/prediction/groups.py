@@ -52,11 +52,12 @@ def group_labels(
 ) -> np.ndarray:
     """Returns the label of every photo's group, (N,) int: the smallest number of its photos.
 
-    Pairs are compared only where they can belong together: neighbours in time within a window of
-    eight photos, and neighbours among the hashes, sorted in 16 rotations (Manku et al. 2007), so
-    that hashes that agree in any long run of bits stand side by side. Time is O(N log N). Memory
-    is some hundred bytes a photo; features are read from `records`, which may be a memory map, in
-    chunks.
+    Only neighbours are compared: each photo with the eight next ones in time, and with the eight
+    next ones among the hashes, sorted in 16 rotations, so that hashes that agree in a long run of
+    bits stand side by side (Manku et al. 2007). The latter is repeated with the centres of groups
+    while some merge, twice or three times for ordinary photos. So time is O(N log N), and
+    O(N log^2 N) at worst. Memory is below a kilobyte a photo: features are read from `records`,
+    which may be a memory map, in chunks. benchmarks/groups.py measures both.
 
     The labels depend on the order of the photos only where similarities are equal: give an order
     that does not change, e.g. by name.
@@ -71,11 +72,11 @@ def group_labels(
     hashes = records["hash"][order]
     stars = _Stars(records["features"], order, hashes)
     most_bits = int((1 - rules.duplicate) / _HASH_WEIGHT * BITS)
-    num_merged = 1
-    while num_merged:
+    for _ in range(len(order).bit_length()):  # few rounds; more would not be O(N log^2 N)
         centres = stars.centres()
         pairs = _hash_neighbours(hashes[centres], most_bits)
-        num_merged = stars.merge(centres[pairs], rules.duplicate)
+        if not stars.merge(centres[pairs], rules.duplicate):
+            break
     local, utc = records["local"][order], records["utc"][order]
     stars.merge(_time_neighbours(local, utc, rules.seconds), rules.burst)
     return stars.labels()
