@@ -28,7 +28,7 @@ FLOORS = (
     {"training"},
     {"distillation"},
     {"reproduction"},
-    {"export"},
+    {"exporting"},
     {"library"},
     {"cli"},
 )

@@ -27,6 +27,7 @@ COMMANDS = {
     "cull": "cull",
     "distill": "distill",
     "evaluate": "evaluate",
+    "export": "export",
     "finetune": "finetune",
     "merge": "merge",
     "predict": "predict",

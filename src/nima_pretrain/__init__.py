@@ -17,6 +17,7 @@ _FUNCTIONS = {
     "distill": "distillation.distill.distill",
     "evaluate": "evaluation.evaluate.evaluate",
     "find_groups": "prediction.grouping.find_groups",
+    "export": "exporting.export.export",
     "finetune": "training.finetune.finetune",
     "get_bank": "distortions.paper.get_bank",
     "load_scorer": "prediction.scorer.load_scorer",

@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,50 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path, mark: str, overwrite: bool = False) -> Iterator[Path]:
+    """Yields a new temporary folder beside `path`, which is renamed to `path` on success.
+
+    After an error it is removed, and what was at `path` is unchanged.
+
+    Args:
+        path: the folder; its parents are created.
+        mark: a file by which folders that may be replaced are recognized.
+        overwrite: whether such a folder is replaced.
+
+    Raises:
+        InputError: there is something at `path` that is not to be replaced, or the folder cannot be
+            written.
+    """
+    if path.exists() or path.is_symlink():
+        if not overwrite:
+            raise InputError(f"{path} exists. Choose another folder, or pass --overwrite.")
+        if not (path / mark).is_file():
+            raise InputError(
+                f"--overwrite replaces folders with a {mark}, but {path} has none. Remove it "
+                "yourself, or choose another folder."
+            )
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_orphans(path)
+        partial.mkdir()
+        yield partial
+        if path.exists():
+            # Two folders cannot be exchanged in one step everywhere: the old one is moved away.
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as away:
+                path.rename(Path(away) / path.name)
+                partial.rename(path)
+        else:
+            partial.rename(path)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}. Make room, or choose another place."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def remove_orphans(path: Path) -> None:
     """Removes temporary files of `replacing` whose process has died while it wrote.
 
@@ -56,7 +101,11 @@ def remove_orphans(path: Path) -> None:
     stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
     for orphan in path.parent.glob(f".{stem}.partial-*{suffix}"):
         process = orphan.name.removesuffix(path.suffix).rpartition("-")[2]
-        if process.isdecimal() and _is_dead(int(process)):
+        if not process.isdecimal() or not _is_dead(int(process)):
+            continue
+        if orphan.is_dir():
+            shutil.rmtree(orphan, ignore_errors=True)
+        else:
             orphan.unlink(missing_ok=True)
 
 

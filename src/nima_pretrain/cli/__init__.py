@@ -21,6 +21,7 @@ from nima_pretrain.cli import (
     distill,
     doctor,
     evaluate,
+    export,
     finetune,
     merge,
     predict,
@@ -57,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "stars": stars.stars,
     "merge": merge.merge,
     "render": render.render,
+    "export": export.export,
     "benchmark": benchmark.benchmark,
     "doctor": doctor.doctor,
 }

@@ -1,1 +1,0 @@
-"""Export of scorers to the formats of other runtimes."""

@@ -1,0 +1,1 @@
+"""Export of scorers to the formats of other runtimes: `nima-pretrain export`."""
