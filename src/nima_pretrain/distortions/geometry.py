@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]
 
 # A photo longer than this many times its short side is not resized by its short side first:
 # enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
-_LONGEST_DETOUR = 16
+LONGEST_DETOUR = 16
 
 
 def resize(image: Picture, width: int, height: int, box: Box | None = None) -> np.ndarray:
@@ -141,7 +141,7 @@ def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np
         box: the part of the image to use, pixels; None for all of it.
     """
     width, height = _size(photo, box)
-    if max(width, height) <= _LONGEST_DETOUR * min(width, height):
+    if max(width, height) <= LONGEST_DETOUR * min(width, height):
         return fit_square(resize_short_side(photo, size, box), size, fit)
     if fit == "squash":
         return resize(photo, size, size, box)

@@ -1,9 +1,11 @@
 """The comparison of an export with its weights, on photographs of installed packages."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.photos import load_fitted
@@ -22,13 +24,21 @@ class References(NamedTuple):
         names: file names.
         photos: (B, S, S, 3) uint8 RGB.
         means: mean scores, (B,), in points.
+        files: content of those files that have no colour profile, by name.
         scale: the score scale.
     """
 
     names: tuple[str, ...]
     photos: np.ndarray
     means: np.ndarray
+    files: dict[str, bytes]
     scale: ScoreScale
+
+    def by_name(self) -> dict[str, float]:
+        """Returns the mean scores by file name, rounded to millionths."""
+        return {
+            name: round(float(mean), 6) for name, mean in zip(self.names, self.means, strict=True)
+        }
 
 
 def load_references(run: Run, network: NetworkConfig, scale: ScoreScale) -> References:
@@ -46,7 +56,8 @@ def load_references(run: Run, network: NetworkConfig, scale: ScoreScale) -> Refe
     photos = np.stack([load_fitted(path, network.input_size, network.fit) for path in paths])
     distributions, _ = run(photos)
     means = mean_score(distributions, scale.scores)
-    return References(tuple(path.name for path in paths), photos, means, scale)
+    files = {path.name: path.read_bytes() for path in paths if not _has_profile(path)}
+    return References(tuple(path.name for path in paths), photos, means, files, scale)
 
 
 def largest_difference(run: Run, references: References) -> float:
@@ -62,3 +73,8 @@ def largest_difference(run: Run, references: References) -> float:
     expected = references.means
     differences = [means - expected, mean_score(distributions, references.scale.scores) - expected]
     return float(np.abs(differences).max())
+
+
+def _has_profile(path: Path) -> bool:
+    with Image.open(path) as image:
+        return "icc_profile" in image.info

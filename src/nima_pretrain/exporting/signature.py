@@ -59,27 +59,26 @@ class Scale(Config):
     scores: tuple[float, ...]
 
 
+class Check(Config):
+    """The comparison with the weights, on reference photographs, in points of the scale.
+
+    Attributes:
+        largest_difference: of mean scores, measured in the format's own runtime.
+        allowed: an export with a larger difference is refused.
+    """
+
+    largest_difference: float
+    allowed: float
+
+
 class OtherSignature(Config):
-    """Another way to call the same model, with the limits of what it accepts."""
+    """Another input of the same model, with the limits of what it accepts."""
 
     name: str
     input: Tensor
     outputs: tuple[Tensor, ...]
     limits: tuple[str, ...] = ()
-
-
-class Check(Config):
-    """The comparison with the weights, on reference photographs, in points of the scale.
-
-    Attributes:
-        mean_scores: mean scores by the weights, by file name.
-        largest_difference: of the export's mean scores, measured in its own runtime.
-        allowed: an export with a larger difference is refused.
-    """
-
-    mean_scores: dict[str, float]
-    largest_difference: float
-    allowed: float
+    check: Check
 
 
 class Signature(Config):
@@ -89,6 +88,7 @@ class Signature(Config):
         format: the format of the export.
         precision: the type that weights are stored as; all computation is in float32.
         file: the model's file in the folder; "." for the folder itself.
+        runtime_options: what the runtime must be told to compute the exact scores.
         weights: name of the weights file.
         weights_sha256: its hash.
         network: its network.
@@ -97,12 +97,14 @@ class Signature(Config):
         scale: the score scale of the outputs.
         other_signatures: other inputs that a SavedModel accepts.
         check: the comparison with the weights.
+        reference_scores: mean scores of the reference photographs by the weights, by file name.
         package_version: version of the package that wrote the export.
     """
 
     format: FormatName
     precision: Precision
     file: str
+    runtime_options: dict[str, str]
     weights: str
     weights_sha256: str
     network: NetworkConfig
@@ -111,6 +113,7 @@ class Signature(Config):
     scale: Scale
     other_signatures: tuple[OtherSignature, ...] = ()
     check: Check
+    reference_scores: dict[str, float]
     package_version: str = __version__
 
     @property
