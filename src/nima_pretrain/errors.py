@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+_LONGEST = 120  # characters of a file in a message
+
 
 class InputError(Exception):
     """Invalid input: a file, option or config.
@@ -23,3 +25,9 @@ class PhotoError(InputError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+def shortened(value: object) -> str:
+    """Returns the representation of a value for a message, at most 120 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

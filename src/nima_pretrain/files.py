@@ -13,7 +13,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, shortened
+
+# Of JSON, beyond any side-car, list of weights or config: a server or a person may send anything.
+MOST_BYTES = 32 * 2**20
 
 
 @contextmanager
@@ -149,20 +152,24 @@ def locked(path: Path, option: str, timeout: float = 0) -> Iterator[None]:
         lock.release()
 
 
-def read_text(path: Path, name: str, newline: str | None = None) -> str:
+def read_text(path: Path, name: str, most_bytes: int = MOST_BYTES) -> str:
     """Returns the content of a UTF-8 text file, without a byte order mark.
 
     Args:
         path: the file.
         name: the kind of file, for errors.
-        newline: see `open`; "" keeps carriage returns.
+        most_bytes: a longer file is refused.
 
     Raises:
-        InputError: the file cannot be read or is not UTF-8.
+        InputError: the file cannot be read, is too long or is not UTF-8.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
-            return file.read()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size  # 0 for a pipe or a device
+            check_length(size, most_bytes, str(path), name)
+            content = file.read() if size else file.read(most_bytes + 1)
+        check_length(len(content), most_bytes, str(path), name)
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"Cannot read the {name} {path}: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -171,23 +178,58 @@ def read_text(path: Path, name: str, newline: str | None = None) -> str:
         ) from None
 
 
-def parse_json(text: str, path: Path, name: str) -> Any:
+def check_length(received: int, most_bytes: int, origin: str, name: str) -> None:
+    """Checks the length of a file or download.
+
+    Args:
+        received: its bytes so far.
+        most_bytes: the largest number allowed.
+        origin: the file or URL, for the error.
+        name: the kind of file, for the error.
+
+    Raises:
+        InputError: it is too long.
+    """
+    if received > most_bytes:
+        raise InputError(
+            f"The {name} {origin} is longer than the {most_bytes:,} bytes that such a file may "
+            "have. Name another one."
+        )
+
+
+def parse_json(text: str, path: Path | str, name: str) -> Any:
     """Returns the value of the text of a JSON file.
+
+    Names that stand twice in an object are refused, and NaN and infinity, which Python's parser
+    takes though JSON has neither.
 
     Args:
         text: content of the file.
-        path: the file, for errors.
+        path: the file or URL, for errors.
         name: the kind of file, for errors.
 
     Raises:
         InputError: the text is not JSON.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except RecursionError:
         raise InputError(f"The {name} {path} is nested too deeply to be read.") from None
     except ValueError as error:
         raise InputError(f"The {name} {path} is not JSON: {error}.") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {shortened(twice)} stands twice in one object")
+    return known
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def read_json(path: Path, name: str) -> Any:

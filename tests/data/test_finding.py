@@ -128,3 +128,8 @@ def test_a_folder_that_cannot_be_searched_is_named(tmp_path, monkeypatch):
     assert first.path == closed
     assert first.reason == "the folder cannot be searched: Permission denied"
     assert second == tmp_path / "photo.jpg"
+
+
+def test_names_that_no_file_can_have_are_photos_that_cannot_be_read():
+    listing = listing_of_lines(b"x" * 5000 + b"\na.jpg\n")
+    assert [len(str(path)) for path in listing] == [5000, 5]

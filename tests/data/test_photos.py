@@ -10,6 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
+from nima_pretrain.data import photos
 from nima_pretrain.data.photos import (
     PhotoError,
     _has_heif,
@@ -242,3 +243,19 @@ def test_floating_point_pixels_are_refused(tmp_path):
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "photo.tif")
     with pytest.raises(PhotoError, match="floating-point"):
         load_photo(tmp_path / "photo.tif")
+
+
+def test_a_file_that_vanishes_before_it_is_identified_is_an_error_of_that_file(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.jpg"
+    path.write_text("no photo")
+    really_open = photos._open
+
+    def open_and_remove(file, name):
+        path.unlink()
+        return really_open(file, name)
+
+    monkeypatch.setattr(photos, "_open", open_and_remove, raising=True)
+    with pytest.raises(PhotoError, match="cannot identify image file"):
+        read_photo(path)

@@ -53,7 +53,7 @@ def test_lists_that_cannot_be_followed_are_refused(photo_folder, tmp_path):
     def split(*contents):
         list_photos(photo_folder, write_lists(tmp_path, *contents))
 
-    with pytest.raises(InputError, match=r"1 of 2 listed photos are not in .*, e.g. gone.jpg"):
+    with pytest.raises(InputError, match=r"1 of 2 listed photos are not in .*, e.g. 'gone.jpg'"):
         split("a.JPG\n", "gone.jpg\n")
     with pytest.raises(InputError, match="1 photos stand more than once .* 'a.JPG'"):
         split("a.JPG\nb.png\n", "a.JPG\n")
@@ -86,3 +86,13 @@ def test_the_photos_of_a_run_are_found_again_or_missed(photo_folder, tmp_path):
     (photo_folder / "b.png").unlink()
     with pytest.raises(InputError, match="1 of the 6 photos .* as they were, e.g. 'b.png'"):
         find_again(tmp_path / "photos.csv", photo_folder)
+
+
+def test_lists_are_split_at_line_ends_alone_and_may_hold_names_of_no_file(photo_folder, tmp_path):
+    odd = "a\u2028b\x85.png"
+    (photo_folder / "b.png").rename(photo_folder / odd)
+    photos = list_photos(photo_folder, write_lists(tmp_path, f"a.JPG\r{odd}\r\n", "c.d.jpeg\n"))
+    assert photos.names == ("a.JPG", odd, "c.d.jpeg")
+    for name in ("x" * 5000, "a\0.jpg"):
+        with pytest.raises(InputError, match="1 of 3 listed photos are not in"):
+            list_photos(photo_folder, write_lists(tmp_path, f"a.JPG\n{name}\n", "c.d.jpeg\n"))

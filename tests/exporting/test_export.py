@@ -10,8 +10,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
-import openvino  # type: ignore[import-untyped]
+import onnxruntime
+import openvino
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter

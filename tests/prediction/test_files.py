@@ -136,6 +136,26 @@ def test_files_that_hold_something_else_are_refused_and_stay_as_they_are(tmp_pat
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": 5},
+        {"mean": "3"},
+        {"mean": 10**400},
+        {"mean": None},
+        {"distribution": [0.5, "a"]},
+        {"status": "fine"},
+        {"weights": None},
+    ],
+    ids=str,
+)
+def test_rows_with_values_that_are_never_written_are_refused(tmp_path, changes):
+    path = write(tmp_path / "scores.jsonl", JsonLines(), [GOOD])
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes) + "\n")
+    with pytest.raises(InputError, match="is not a jsonl file as predict writes it"):
+        ScoreFile(path, JsonLines(), resume=True)
+
+
 def test_other_bins_are_another_file(tmp_path):
     path = write(tmp_path / "scores.csv", Csv(2))
     with pytest.raises(InputError, match="Choose another --output"):

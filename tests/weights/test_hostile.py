@@ -1,6 +1,7 @@
 """Weights files and side-cars from strangers: nothing outside is read, nonsense is refused."""
 
 import json
+import struct
 
 import h5py
 import numpy as np
@@ -107,7 +108,7 @@ CHANGES = {
     "a weight that is NaN": (poison, "some weights are NaN or infinite"),
     "no weight names": (
         lambda file, _: file["head"].attrs.__delitem__("weight_names"),
-        "expected a list weight_names in '/head'",
+        "expected a list weight_names of '/head', found none",
     ),
     "numbers for names": (
         set_attribute("/", "layer_names", np.arange(3)),
@@ -132,7 +133,13 @@ def test_files_with_more_than_numbers_are_refused(weights, tmp_path, name):
 SIDE_CARS = {
     "a billion bins": ({"scale": {"bins": 10**9, "low": 1, "high": 5}}, "bins"),
     "a scale that falls": ({"scale": {"bins": 5, "low": 5, "high": 1}}, "expected low below high"),
-    "an endless scale": ({"scale": {"bins": 5, "low": 1, "high": 1e999}}, "finite"),
+    "an endless scale": ({"scale": {"bins": 5, "low": 1, "high": 1e999}}, "Infinity is no number"),
+    "an endless mean": (
+        {"reference_scores": {"a.png": {"sha256": "", "mean": "inf"}}},
+        "mean: Input should be a finite number, received 'inf'",
+    ),
+    "a later version": ({"package_version": "99.1.0"}, "it is of a later version than .*; update"),
+    "no version": ({"package_version": "the last"}, "expected a version such as 0.2.0"),
     "a huge input": ({"network": {"width": 0.35, "input_size": 60_000}}, "input_size"),
     "a huge width": ({"network": {"width": 1e6, "input_size": 32}}, "width"),
     "percentiles that fall": ({"training_scores": [2.0, 3.0, 2.5]}, "do not fall"),
@@ -145,6 +152,58 @@ def test_side_cars_with_nonsense_are_refused(weights, name):
     beside = weights.with_suffix(".json")
     beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
     with pytest.raises(InputError, match=message):
+        read_beside(weights)
+
+
+def first_heap(content):
+    """Returns the place of the first object in the first heap of names of an HDF5 file."""
+    return content.index(b"GCOL") + 16
+
+
+DAMAGES = {
+    # Each would keep the HDF5 library busy for ever.
+    "a free space of no size": struct.pack("<HHIQ", 0, 0, 0, 0),
+    "a name of every size": struct.pack("<HHIQ", 65535, 65535, 0, 2**64 - 1),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_heaps_that_the_library_never_ends_with_are_refused(weights, name):
+    content = bytearray(weights.read_bytes())
+    place = first_heap(content)
+    content[place : place + 16] = DAMAGES[name]
+    weights.write_bytes(content)
+    sign(weights)
+    with pytest.raises(InputError, match="wrong sizes in its heap of names"):
+        load_model(weights)
+
+
+def test_damages_that_the_library_sees_are_refused(weights):
+    content = weights.read_bytes()
+    tree = content.index(b"TREE")
+    weights.write_bytes(content[:tree] + b"tree" + content[tree + 4 :])
+    sign(weights)
+    with pytest.raises(InputError, match="the file is damaged: .*B-tree signature"):
+        load_model(weights)
+
+
+def test_a_file_of_idealos_structure_with_a_width_of_no_model_is_refused(tmp_path):
+    path = tmp_path / "weights.hdf5"
+    with h5py.File(path, "w") as file:
+        names = ["conv1", "conv_dw_1", "conv_pw_13", "dense"]
+        file.attrs["layer_names"] = names
+        for name in names:
+            file.create_group(name).attrs["weight_names"] = ["a", "b"]
+            file[name]["a"] = file[name]["b"] = np.zeros((2, 3200), np.float32)
+    with pytest.raises(InputError, match="Expected the side-car weights.json"):
+        load_model(path)
+
+
+def test_a_side_car_of_any_length_is_not_read(weights):
+    beside = weights.with_suffix(".json")
+    with beside.open("r+b") as file:
+        file.truncate(3 * 2**30)  # of zeros, which take no room on the disk
+    with pytest.raises(InputError, match="is longer than the 33,554,432 bytes"):
         read_beside(weights)
 
 

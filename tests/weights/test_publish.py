@@ -14,10 +14,11 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.publish import publish
 from nima_pretrain.evaluation.results import EvaluationResults
+from nima_pretrain.files import MOST_BYTES
 from nima_pretrain.networks import load_model
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.weights.cache import cache_folder, cached, fetch, find_weights
-from nima_pretrain.weights.manifest import read_manifest
+from nima_pretrain.weights.manifest import find_place, read_manifest
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of, side_car_path
 from nima_pretrain.weights.store import save_weights
 from tests.keras_files import save_model_as_keras_2
@@ -170,6 +171,15 @@ def test_unknown_names_and_places_are_refused(published, name, tmp_path):
     (published / "weights.json").write_text('{"weights": [{"name": "../../x"}]}')
     with pytest.raises(InputError, match="is no list of weights: weights.0.name"):
         fetch("x", str(published))
+
+
+def test_a_list_of_any_length_is_not_taken_from_a_server(tmp_path):
+    with (tmp_path / "weights.json").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with serving(tmp_path) as server, pytest.raises(InputError, match="is longer than the 33,5"):
+        find_place(server.address)
+    with pytest.raises(InputError, match="is longer than the 33,5"):
+        find_place(str(tmp_path))
 
 
 def test_a_folder_with_another_file_is_refused(published, name):

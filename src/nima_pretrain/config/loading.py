@@ -88,7 +88,7 @@ def _paths_of(kind: type[Config], key: str) -> list[list[str]]:
 def _value_of(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -58,7 +58,7 @@ def is_file(path: Path) -> bool:
     """Returns whether a path is a regular file, which may be in an archive."""
     try:
         return status_of(path).is_regular
-    except OSError:
+    except (OSError, ValueError):  # names that no file can have, as with a NUL
         return False
 
 

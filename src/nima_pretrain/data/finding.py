@@ -221,7 +221,8 @@ def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
 
 def _found_at(root: Path) -> Iterator[tuple[Path | PhotoError, Path]]:
     """Yields the photos of a root, each with the name by which it belongs to a shard."""
-    if not root.is_dir():
+    # Unlike `Path.is_dir`, it takes names that no file can have, as too long ones.
+    if not os.path.isdir(root):  # noqa: PTH112
         yield root, root
         return
     for photo in walk(root):

@@ -102,8 +102,9 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     """
     notes: list[str] = []
     try:
+        status = status_of(path)
         # Reading a pipe or a device named x.jpg would block.
-        if not status_of(path).is_regular:
+        if not status.is_regular:
             raise PhotoError(path, "is not a regular file")
         with open_file(path) as file, _open(file, path, size, max_pixels, notes) as image:
             check_pixels(path, *image.size, max_pixels)
@@ -116,8 +117,8 @@ def read_photo(path: Path, size: int | None = None, max_pixels: int = MAX_PIXELS
     except PhotoError:
         raise
     except UnidentifiedImageError:
-        is_empty = status_of(path).size == 0
-        kind = "the file is empty" if is_empty else f"none of {', '.join(_FORMATS)} and RAW"
+        # The file may have vanished since.
+        kind = "the file is empty" if not status.size else f"none of {', '.join(_FORMATS)} and RAW"
         raise PhotoError(path, f"cannot identify image file: {kind}") from None
     except OSError as error:
         raise PhotoError(path, error.strerror or str(error)) from None

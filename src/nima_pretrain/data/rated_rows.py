@@ -9,19 +9,11 @@ import pandas as pd
 
 from nima_pretrain.data.maximum_entropy import infeasible, maximum_entropy
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.errors import InputError
-
-_LONGEST = 120  # characters of a file in a message
+from nima_pretrain.errors import InputError, shortened
 
 NO_DISTRIBUTION = (
     "expected counts or probabilities, none negative, with at least one vote, received {}."
 )
-
-
-def shortened(value: object) -> str:
-    """Returns the text of a value for a message, at most 120 characters."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 class Problem(NamedTuple):

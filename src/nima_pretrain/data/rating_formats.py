@@ -18,11 +18,10 @@ from nima_pretrain.data.rated_rows import (
     Problem,
     RatedRows,
     TableEntries,
-    shortened,
 )
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.text_tables import comma_table, numbers_in, whitespace_table
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, shortened
 from nima_pretrain.files import parse_json, read_text
 
 logger = logging.getLogger(__name__)
@@ -32,6 +31,7 @@ _FORMATS = (
     'idealo\'s JSON ([{"image_id": "...", "label": [...]}, ...]), or CSV with a header '
     "(path,mean[,std][,split][,category] or path,p1,..,pn[,split][,category])"
 )
+_MOST_BYTES = 2**30  # AVA, with a quarter of a million photos, has 13 MB
 _AVA_COLUMNS = 15  # index, image id, ten counts, two tags, challenge
 _AVA_SCALE = ScoreScale(10)
 _TID_SCALE = ScoreScale(10, 0.0, 9.0)
@@ -61,7 +61,7 @@ def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
     Raises:
         InputError: the file has none of the formats, has no entries, or has another scale.
     """
-    text = re.sub(r"\r\n?", "\n", read_text(file, "ratings file"))
+    text = re.sub(r"\r\n?", "\n", read_text(file, "ratings file", _MOST_BYTES))
     if "\0" in text:
         raise InputError(f"{file} is not a text file: it has NUL characters.")
     first = next((line for line in text.split("\n") if line.strip()), "")
@@ -87,7 +87,8 @@ def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
 def _read_ava(text: str, file: Path) -> RatedRows:
     table, wrong = whitespace_table(text, _AVA_COLUMNS)
     numbers = numbers_in(table)
-    wrong["expected 15 whole numbers, received {}"] = np.isnan(numbers).any(axis=1)
+    # NaN is no whole number either.
+    wrong["expected 15 whole numbers, received {}"] = (numbers != np.floor(numbers)).any(axis=1)
     entries = TableEntries(file, table, table[1].tolist(), wrong=wrong)
     return entries.with_counts(numbers[:, 2:12], _AVA_SCALE, may_miss_images=True)
 
@@ -107,10 +108,10 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
     if columns["path"] is None or (columns["mean"] is None and not votes):
         raise InputError(
             f"Expected the columns path and mean, or path and p1, p2, .., in {file}, received "
-            f"{', '.join(table.columns)}."
+            f"{shortened(', '.join(table.columns))}."
         )
     if surplus := [name for name in table.columns if name not in used]:
-        logger.info("%s: these columns are not used: %s", file, ", ".join(surplus))
+        logger.info("%s: these columns are not used: %s", file, shortened(", ".join(surplus)))
     ids = table[columns["path"]].str.strip().tolist()
     wrong["expected a path, received none"] = np.array(ids) == ""
     parts: list[str] = []
@@ -124,7 +125,9 @@ def _read_csv(text: str, header: str, file: Path, scale: ScoreScale | None) -> R
     entries = TableEntries(file, table, ids, parts, categories, wrong)
     if votes:
         if votes != [f"p{k + 1}" for k in range(len(votes))] or len(votes) < 2:
-            raise InputError(f"Expected the columns p1, p2, .. pn in {file}, received {votes}.")
+            raise InputError(
+                f"Expected the columns p1, p2, .. pn in {file}, received {shortened(votes)}."
+            )
         scale = scale or ScoreScale(len(votes))
         if scale.bins != len(votes):
             raise InputError(
@@ -147,32 +150,44 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
         raise InputError(f"Expected a list of ratings, {form}, in {file}.")
     labels, ids, parts, categories, problems = [], [], [], [], []
     bins = None
+    has_split = False
     for number, entry in enumerate(content, start=1):
         if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
             raise InputError(
                 f"Expected {form} in {file}, received {shortened(entry)} as entry {number}."
             )
-        image_id, label = str(entry["image_id"]), entry["label"]
-        part = next((entry[key] for key in _COLUMNS["split"] if key in entry), None)
+        has_split = has_split or any(name in entry for name in _COLUMNS["split"])
         if bins is None:
-            bins = len(label) if isinstance(label, list) else 0
-        reason = _wrong_with_label(label, bins)
-        if part is not None and str(part).strip().lower() not in _PART_NAMES:
+            bins = len(entry["label"]) if isinstance(entry["label"], list) else 0
+    for number, entry in enumerate(content, start=1):
+        image_id, label = _text_in(entry, ("image_id",)), entry["label"]
+        part, category = (_text_in(entry, _COLUMNS[name]) for name in ("split", "category"))
+        reason = _wrong_with_label(label, bins or 0)
+        if not image_id or category is None:
+            reason = f"expected an image_id and a category of text, received {shortened(entry)}."
+        if has_split and (part or "").strip().lower() not in _PART_NAMES:
             reason = f"expected the split train, validation or test, received {shortened(part)}."
         if reason:
-            problem = f"{shortened(image_id)}: {reason}"
-            problems.append(Problem(f"entry {number}", image_id, problem))
+            place = f"entry {number}"
+            problems.append(Problem(place, image_id or "", f"{shortened(image_id)}: {reason}"))
         else:
             labels.append(label)
             ids.append(image_id)
-            parts.append("" if part is None else _PART_NAMES[str(part).strip().lower()])
-            said = [str(entry[key]) for key in _COLUMNS["category"] if key in entry]
-            categories.append(said[0] if said else "")
+            parts.append(_PART_NAMES[part.strip().lower()] if part else "")
+            categories.append(category)
     counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
     distributions = counts / counts.sum(axis=1, keepdims=True)
     scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
     known, named = (said if any(said) else [] for said in (categories, parts))
     return RatedRows(ids, distributions, scale, named, known, problems=problems)
+
+
+def _text_in(entry: dict[str, Any], names: Sequence[str]) -> str | None:
+    """Returns the first of some values of an entry; "" without any, None if it is not text."""
+    value = next((entry[name] for name in names if name in entry), None)
+    if value is None:
+        return ""
+    return str(value) if type(value) in (str, int) else None
 
 
 def _wrong_with_label(label: Any, bins: int) -> str | None:

@@ -1,6 +1,7 @@
 """The split of photos into training, validation and test."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from nima_pretrain.data.archives import is_file
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, shortened
 from nima_pretrain.files import read_text, replacing
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class SplitFiles(NamedTuple):
         if repeated:
             raise InputError(
                 f"{len(repeated)} photos stand more than once in the file lists, e.g. "
-                f"{repeated[0]!r}. Keep each in one list."
+                f"{shortened(repeated[0])}. Keep each in one list."
             )
         return groups
 
@@ -100,7 +101,8 @@ def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
     missing = [name for name in names if not is_file(folder / name)]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(names)} listed photos are not in {folder}, e.g. {missing[0]}."
+            f"{len(missing)} of {len(names)} listed photos are not in {folder}, e.g. "
+            f"{shortened(missing[0])}."
         )
     return Photos(folder, names, listed)
 
@@ -221,7 +223,8 @@ def read_file_list(file: Path) -> list[str]:
     Raises:
         InputError: the file cannot be read or is empty.
     """
-    lines = read_text(file, "file list").splitlines()
+    # Not by `splitlines`, which also splits at characters that names may have.
+    lines = re.split(r"\r\n?|\n", read_text(file, "file list"))
     names = [line for line in lines if line.strip()]
     if not names:
         raise InputError(f"Expected one photo a line in {file}, but it is empty.")

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nima_pretrain.data.rated_rows import shortened
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, shortened
 
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import openvino  # type: ignore[import-untyped]
+import openvino
 
 from nima_pretrain.exporting.formats import format_of
 from nima_pretrain.exporting.network import OUTPUTS, Computation, without_variables

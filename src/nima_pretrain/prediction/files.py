@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat, ScoreRow
+from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat, ScoreRow, check_row
 
 _LONGEST_TORN = 2**16
 
@@ -235,7 +235,7 @@ class ScoreFile:
 
     def _check(self, record: bytes) -> None:
         try:
-            self.style.row(record.removeprefix(self.style.between))
+            check_row(self.style.row(record.removeprefix(self.style.between)))
         except NOT_A_ROW:
             raise self._is_other() from None
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -15,7 +16,15 @@ from nima_pretrain.errors import InputError
 _DIGITS = 6
 
 # What `ScoreFormat.row` raises for a record that is no row.
-NOT_A_ROW = (ValueError, TypeError, LookupError, AttributeError, csv.Error)
+NOT_A_ROW = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    csv.Error,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,25 @@ class ScoreRow:
 
 
 _GROUP_FIELDS = ("group", "best_of_group")
+
+
+def check_row(row: ScoreRow) -> None:
+    """Checks the types and numbers of a row that was read from a file.
+
+    Raises:
+        ValueError: it is not a row that `predict` writes.
+    """
+    texts = (row.path, row.status, row.error, row.note, row.explanation, row.modified, row.weights)
+    numbers = [value for value in (row.mean, row.std, row.percentile) if value is not None]
+    numbers += row.distribution or ()
+    has_score = None not in (row.mean, row.std, row.distribution)
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        and row.status in ("ok", "error")
+        and (has_score if row.status == "ok" else row.mean is None)
+    ):
+        raise ValueError("not a row of scores")
 
 
 class ScoreFormat(ABC):

@@ -14,6 +14,7 @@ from nima_pretrain.files import parse_json, read_text
 from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreRow
 
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+_MOST_BYTES = 2**32  # some twenty million rows
 _NEEDED = ("path", "mean", "percentile", "status", "error")
 
 
@@ -33,8 +34,7 @@ def read_scores(path: Path) -> list[ScoreRow]:
         raise InputError(
             f"Expected a score file that ends in .csv, .json or .jsonl, received {path}."
         )
-    # A carriage return may be part of a file name.
-    text = read_text(path, "score file", newline="")
+    text = read_text(path, "score file", _MOST_BYTES)
     records: Any
     if suffix in Csv.suffixes:
         records = _csv_records(text, path)

@@ -28,11 +28,13 @@ def side_car_of(path: Path) -> NimaCard | None:
                 return None
             bins = layers[head][1].size
             width = layers["conv1"][0].shape[-1] / _FIRST_KERNELS
-    except (ValueError, OSError, IndexError):
+        network = NetworkConfig(backbone="MobileNet", width=width, input_size=224, fit="squash")
+        scale = ScaleConfig(bins=bins, low=1, high=bins)
+    except (ValueError, OSError, IndexError):  # among them a width or a number of bins of no model
         return None
     return NimaCard(
-        network=NetworkConfig(backbone="MobileNet", width=width, input_size=224, fit="squash"),
-        scale=ScaleConfig(bins=bins, low=1, high=bins),
+        network=network,
+        scale=scale,
         sha256=sha256_of(path),
         training_data={"source": "idealo's structure; the file does not say more"},
     )

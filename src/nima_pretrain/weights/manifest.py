@@ -10,14 +10,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from nima_pretrain.config import Config
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import parse_json, read_text, write_json
-from nima_pretrain.weights.side_car import SideCar
+from nima_pretrain.files import MOST_BYTES, check_length, parse_json, read_text, write_json
+from nima_pretrain.weights.side_car import SideCar, reason_of
 
 MANIFEST = "weights.json"
 SOURCE_VARIABLE = "NIMA_PRETRAIN_WEIGHTS"
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
+_PIECE = 2**16
 
 
 class Published(Config):
@@ -130,9 +131,13 @@ def _fetched(address: str) -> str:
     import requests
 
     try:
-        response = requests.get(address, timeout=_TIMEOUT)
-        response.raise_for_status()
-        return response.content.decode("utf-8-sig")
+        with requests.get(address, timeout=_TIMEOUT, stream=True) as response:
+            response.raise_for_status()
+            content = bytearray()
+            for piece in response.iter_content(_PIECE):  # decompressed
+                content += piece
+                check_length(len(content), MOST_BYTES, address, "list of weights")
+        return content.decode("utf-8-sig")
     except (requests.RequestException, UnicodeDecodeError) as error:
         raise InputError(
             f"Cannot download the list of weights {address}: {error}. Check the address and the "
@@ -145,6 +150,4 @@ def _parsed(text: str, origin: str) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{origin} is no list of weights: {place}: {problem['msg']}.") from None
+        raise InputError(f"{origin} is no list of weights: {reason_of(error)}.") from None

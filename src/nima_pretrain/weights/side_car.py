@@ -4,6 +4,7 @@ There are three kinds, one class each; the field `kind` names the kind.
 """
 
 import hashlib
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -20,11 +21,13 @@ from pydantic import (
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, HeadName, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, shortened
 from nima_pretrain.files import read_json
 
 Kind = Literal["backbone", "pretext", "nima"]
 Origin = Literal["pretraining", "imagenet"]
+
+_LONGEST_PLACE = 120  # characters of a place in a message
 
 # Names the preprocessing of `data/photos.py` and `distortions/geometry.py`; change it with them.
 PREPROCESSING = "upright sRGB, short side first, bilinear"
@@ -48,7 +51,7 @@ class ReferenceScore(Config):
     """The mean score of a known photograph by these weights, with the sha256 of its file."""
 
     sha256: str
-    mean: float
+    mean: FiniteFloat
 
 
 class LiteRtFile(Config):
@@ -58,7 +61,7 @@ class LiteRtFile(Config):
     """
 
     sha256: str
-    difference: float
+    difference: FiniteFloat
 
 
 class Card(Config):
@@ -79,7 +82,7 @@ class Card(Config):
     package_version: str = __version__
     training_data: dict[str, Any] = Field(default_factory=dict)
     preprocessing: str = PREPROCESSING
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     litert: LiteRtFile | None = None
 
     @model_validator(mode="before")
@@ -90,6 +93,15 @@ class Card(Config):
             return content
         others = {"head", "reference_scores"} - cls.model_fields.keys()
         return {key: value for key, value in content.items() if key not in others}
+
+    @field_validator("package_version")
+    @classmethod
+    def _is_known(cls, version: str) -> str:
+        if not (given := _release_of(version)):
+            raise ValueError("expected a version such as 0.2.0")
+        if given > _release_of(__version__):
+            raise ValueError(f"it is of a later version than {__version__}; update this package")
+        return version
 
 
 class BackboneCard(Card):
@@ -121,7 +133,7 @@ class PretextCard(Card):
     view_names: tuple[str, ...] | None = None
     bank: str | None = None
     tasks: tuple[str, ...] = ()
-    usual_levels: tuple[tuple[float, float], ...] | None = None
+    usual_levels: tuple[tuple[FiniteFloat, FiniteFloat], ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -198,7 +210,8 @@ def read_beside(path: Path) -> BackboneCard | PretextCard | NimaCard:
         side_car = _SIDE_CAR.validate_python(content)
     except ValidationError as error:
         raise InputError(
-            f"The side-car {beside} does not fit this version ({__version__}): {_reason(error)}."
+            f"The side-car {beside} does not fit this version ({__version__}): "
+            f"{reason_of(error, 1)}."  # without the kind
         ) from None
     if side_car.sha256 != sha256_of(path):
         raise InputError(
@@ -240,8 +253,21 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: ValidationError) -> str:
+def _release_of(version: str) -> tuple[int, ...]:
+    """Returns major and minor version, which change with the format; () if there are none."""
+    found = re.match(r"(\d{1,4})\.(\d{1,4})(\.|$)", version, re.ASCII)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def reason_of(error: ValidationError, start: int = 0) -> str:
+    """Returns the first problem of a validation in words.
+
+    Args:
+        error: the error.
+        start: number of parts of the place to leave out.
+    """
     problem = error.errors()[0]
-    # The first part of the location is the kind.
-    place = ".".join(map(str, problem["loc"][1:]))
-    return f"{place}: {problem['msg']}, received {problem['input']!r}" if place else problem["msg"]
+    place = ".".join(map(str, problem["loc"][start:]))[:_LONGEST_PLACE]
+    if not place:
+        return problem["msg"]
+    return f"{place}: {problem['msg']}, received {shortened(problem['input'])}"
