@@ -60,6 +60,16 @@ def test_an_output_belongs_to_one_process_until_it_dies(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
+def test_a_lock_that_has_no_place_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match=r"Cannot lock .*scores.csv: .* set TMPDIR to another"),
+        locked(tmp_path / "scores.csv", "--output"),
+    ):
+        pass
+
+
 def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; from nima_pretrain.files import replacing\n"

@@ -135,17 +135,22 @@ def locked(path: Path, option: str, timeout: float = 0) -> Iterator[None]:
         timeout: how long to wait for another process, seconds.
 
     Raises:
-        InputError: another process holds the lock.
+        InputError: another process holds the lock, or the file of the lock cannot be written.
     """
     digest = hashlib.sha256(os.fsencode(path.absolute().resolve())).hexdigest()[:16]
     user = os.getuid() if hasattr(os, "getuid") else 0  # whose lock files others cannot open
-    lock = FileLock(Path(tempfile.gettempdir()) / f"nima-pretrain-{user}-{digest}.lock")
     try:
+        lock = FileLock(Path(tempfile.gettempdir()) / f"nima-pretrain-{user}-{digest}.lock")
         lock.acquire(timeout=timeout)
     except Timeout:
         raise InputError(
             f"Another process is writing {path}. Wait for its end, or choose another {option}."
         ) from None
+    except OSError as error:
+        raise InputError(
+            f"Cannot lock {path}: {error.strerror or error}. The lock is a file in the folder for "
+            "temporary files; make room there, or set TMPDIR to another one."
+        ) from error
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ def _report(number: int, place: str, problem: str) -> None:
 
 
 def _place_of(error: Exception) -> str:
-    """Returns the kind of an error, and the last line of the package or its tests in its trace."""
+    """Returns the kind of an error, and the last line of this project that it passed."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

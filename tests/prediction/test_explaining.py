@@ -44,6 +44,12 @@ def test_less_blur_than_none_is_not_said():
     assert explainer().text(levels(defocus_blur=-0.9, exposure=-0.5)) == "exposure -0.5"
 
 
+def test_levels_beyond_those_of_the_training_are_said_to_be_out_of_range():
+    seen = levels(vibrance=-2.9, defocus_blur=7.0, exposure=1.04)
+    assert explainer().text(seen) == "defocus blur > 1.0, vibrance < -1.0, exposure +1.0"
+    assert explainer(mean=-0.5).text(levels(exposure=0.8) - 0.5) == "exposure +0.8"
+
+
 def test_what_undistorted_photos_get_as_well_is_no_news():
     assert explainer(mean=0.5).text(levels() + 0.55) == ""
     assert explainer(mean=0.5).text(levels(exposure=0.6) + 0.5) == "exposure +0.6"
@@ -79,6 +85,12 @@ def test_levels_are_those_of_the_whole_pretext_model(tmp_path, photo_folder):
 def test_a_model_without_a_regression_head_is_refused(tmp_path):
     save_pretext(tmp_path / "pretext.h5", ("ranking", "classification"))
     with pytest.raises(InputError, match=r"regression head, but .* ranking and classification"):
+        load_explainer(tmp_path / "pretext.h5")
+
+
+def test_usual_levels_of_another_bank_are_refused(tmp_path):
+    save_pretext(tmp_path / "pretext.h5", ("regression",), usual_levels=((0.0, 1.0),) * 3)
+    with pytest.raises(InputError, match="usual_levels of the .* received 3"):
         load_explainer(tmp_path / "pretext.h5")
 
 

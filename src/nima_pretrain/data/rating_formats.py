@@ -163,23 +163,24 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
         image_id, label = _text_in(entry, ("image_id",)), entry["label"]
         part, category = (_text_in(entry, _COLUMNS[name]) for name in ("split", "category"))
         reason = _wrong_with_label(label, bins or 0)
+        named = _PART_NAMES.get((part or "").strip().lower(), "")
         if not image_id or category is None:
             reason = f"expected an image_id and a category of text, received {shortened(entry)}."
-        if has_split and (part or "").strip().lower() not in _PART_NAMES:
+        if has_split and not named:
             reason = f"expected the split train, validation or test, received {shortened(part)}."
         if reason:
             place = f"entry {number}"
             problems.append(Problem(place, image_id or "", f"{shortened(image_id)}: {reason}"))
         else:
             labels.append(label)
-            ids.append(image_id)
-            parts.append(_PART_NAMES[part.strip().lower()] if part else "")
-            categories.append(category)
+            ids.append(image_id or "")
+            parts.append(named)
+            categories.append(category or "")
     counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
     distributions = counts / counts.sum(axis=1, keepdims=True)
     scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
-    known, named = (said if any(said) else [] for said in (categories, parts))
-    return RatedRows(ids, distributions, scale, named, known, problems=problems)
+    parts, categories = (said if any(said) else [] for said in (parts, categories))
+    return RatedRows(ids, distributions, scale, parts, categories, problems=problems)
 
 
 def _text_in(entry: dict[str, Any], names: Sequence[str]) -> str | None:

@@ -15,6 +15,7 @@ _SHOWN = 3
 _LEAST = 0.2
 # Levels within so many standard deviations of those of undistorted photos are not reported.
 _USUAL_DEVIATIONS = 2.0
+_STRONGEST = 1.0  # level of the training
 
 
 class Explainer:
@@ -41,7 +42,8 @@ class Explainer:
 
         Levels are relative to the mean of undistorted photos. Levels below 0.2 or within two
         standard deviations are not reported, nor are directions that a distortion does not have,
-        such as negative blur.
+        such as negative blur. Levels beyond 1 and -1, the strongest of the training, are named as
+        such, e.g. "exposure < -1.0": the output has no meaning there.
 
         Args:
             levels: (D,) predictions for one photo, see `model`.
@@ -77,10 +79,18 @@ def load_explainer(path: Path, engine: str | None = None) -> Explainer:
         )
     bank = get_bank(side_car.bank or "paper")
     usual = side_car.usual_levels or ((0.0, 0.0),) * len(bank)
+    if len(usual) != len(bank):
+        raise InputError(
+            f"Expected usual_levels of the {len(bank)} distortions of {bank.name!r} in the side-car "
+            f"of {path}, received {len(usual)}. Take the side-car that belongs to the weights."
+        )
     return Explainer(load_engine(path, side_car, engine), bank, np.array(usual))
 
 
 def _words(level: float, distortion: Distortion) -> str:
     has_sides = bool(distortion.below and distortion.above)
-    number = f"{level:+.1f}" if has_sides else f"{abs(level):.1f}"
+    within = max(-_STRONGEST, min(level, _STRONGEST))
+    number = f"{within:+.1f}" if has_sides else f"{abs(within):.1f}"
+    if round(abs(level), 1) > _STRONGEST:
+        number = f"{'<' if has_sides and level < 0 else '>'} {number}"
     return f"{distortion.name.replace('_', ' ')} {number}"
