@@ -351,6 +351,8 @@ def test_a_folder_without_photos_and_a_full_device_are_said(tmp_path, photo_fold
     done = run(tmp_path / "notes", "--weights", weights)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"Found no photos in the folders given" in done.stderr
+    done = run(tmp_path / "notes", "--weights", weights, "--allow-empty", "--format", "json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command(photo_folder, "--weights", weights),

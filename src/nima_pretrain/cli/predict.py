@@ -79,6 +79,9 @@ def predict(
         Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with thumbnails.")
     ] = None,
     engine: EngineChoice = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Folders without photos are no error.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 if a file could not be scored.")
     ] = False,

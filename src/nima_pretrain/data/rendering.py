@@ -23,6 +23,9 @@ from nima_pretrain.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# The function of this process, if it is a worker.
+_of_worker: list[Callable[[Any], Any]] = []
+
 # Follows the seed of a photo for its augmentation, where views have their index.
 _OF_AUGMENTATION = 2**31
 
@@ -78,7 +81,8 @@ def in_processes(
     Close the iterator, e.g. by `contextlib.closing`, to end the workers.
 
     Args:
-        function: picklable, from a module that does not import TensorFlow.
+        function: picklable, from a module that does not import TensorFlow. It is sent once to
+            every process, so it may hold as much as the ratings of all photos.
         items: may be infinite.
         num_workers: number of processes; None for half the cores, 0 for none.
         ahead: number of items that are computed ahead, besides one per process.
@@ -88,9 +92,10 @@ def in_processes(
     """
     if num_workers is None:
         num_workers = max(1, (os.cpu_count() or 1) // 2)
-    executor = _pool(num_workers) if num_workers else _Inline()
+    executor = _pool(num_workers, function) if num_workers else _Inline()
+    work = _work if num_workers else function
     try:
-        yield from ordered_map(executor, function, items, ahead + num_workers)
+        yield from ordered_map(executor, work, items, ahead + num_workers)
     except BrokenProcessPool:
         raise InputError(
             "A process that renders views was killed, perhaps for want of memory. "
@@ -102,13 +107,20 @@ def in_processes(
         executor.shutdown(cancel_futures=True)
 
 
-def _pool(workers: int) -> Executor:
+def _work(item: Any) -> Any:
+    return _of_worker[0](item)
+
+
+def _pool(workers: int, function: Callable[[Any], Any]) -> Executor:
     # Forking a process with TensorFlow's threads may deadlock; spawned processes import only the
     # modules for rendering.
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
+    return ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_start_worker, initargs=(function,)
+    )
 
 
-def _start_worker() -> None:
+def _start_worker(function: Callable[[Any], Any]) -> None:
+    _of_worker.append(function)
     # The training process handles Ctrl-C and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

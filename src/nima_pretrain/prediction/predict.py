@@ -44,6 +44,7 @@ def predict(
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
+    allow_empty: bool = False,
     on_rows: Callable[[Iterable[ScoreRow]], object] | None = None,
 ) -> Counts:
     """Scores photographs, writes one row per file in the order of the listing, and returns counts.
@@ -71,6 +72,7 @@ def predict(
         max_pixels: see `scorer.load_scorer`.
         full_size: see `scorer.load_scorer`.
         batch_size: see `scorer.load_scorer`.
+        allow_empty: whether folders without photos give an output without rows.
         on_rows: called with all rows at the end, before `top` removes rows; or None.
 
     Raises:
@@ -89,10 +91,10 @@ def predict(
             "--group or --shard."
         )
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
-    if next(iter(listing), None) is None:
+    if not allow_empty and next(iter(listing), None) is None:
         raise InputError(
             "Found no photos in the folders given: expected names that end in jpg, png, webp, heic "
-            "or another known format, in either case."
+            "or another known format, in either case. --allow-empty takes them as they are."
         )
     if part is not None:
         listing = replace(listing, shard=part)  # which may hold none of few photos
