@@ -176,6 +176,7 @@ HOSTILE = {
     "prose": ("Some words about photos", "it starts with 'Some words about photos'"),
     "a NUL character": ("path,mean\na,3.86\x00486\n", "has NUL characters"),
     "a column twice": ("path,mean,mean\na,3,4\n", "Expected each column once"),
+    "empty cells": (";\n", "a header and rows in .* received empty cells alone"),
     "open quotes": ('path,p1,p2\n"a,1,2\n', "Cannot read .* as CSV: line 2"),
     "NaN in JSON": ('[{"image_id": "a", "label": [1, NaN]}]', "NaN is no number"),
     "a name twice": (
@@ -240,6 +241,11 @@ WRONG_ROWS = {
         "entry 2",
         "expected an image_id and a category of text",
     ),
+    "an id in AVA that is no number of an image": (
+        AVA.replace("953958", "-53958"),
+        "line 2",
+        "whole numbers",
+    ),
     "a fraction of a vote in AVA": (
         AVA.replace("26 21 10", "2.6 21 10"),
         "line 2",
@@ -266,6 +272,13 @@ def test_infeasible_spreads_are_refused_with_their_line(tmp_path):
     problems = read(tmp_path, csv, ScoreScale(5, 1, 5)).problems
     assert [problem.place for problem in problems] == ["line 3", "line 4"]
     assert "scores from 1 to 5 can have" in problems[0].reason
+
+
+def test_numbers_of_any_size_are_refused_without_a_warning(tmp_path):
+    problems = read(
+        tmp_path, f"path,mean,std\na,3,{'9' * 300}\nb,{'9' * 300},1\n", ScoreScale(5)
+    ).problems
+    assert [problem.place for problem in problems] == ["line 2", "line 3"]
 
 
 def test_a_scale_that_contradicts_the_file_is_refused(tmp_path):

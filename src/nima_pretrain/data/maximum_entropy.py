@@ -67,13 +67,16 @@ def _in_bins(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Returns the bins 0 .. n - 1, and means and variances in units of bins."""
     step = (scores[-1] - scores[0]) / (len(scores) - 1)
-    variances = None if spreads is None else np.where(spreads < 0, np.nan, (spreads / step) ** 2)
+    with np.errstate(over="ignore"):  # an infinite variance is infeasible
+        variances = (
+            None if spreads is None else np.where(spreads < 0, np.nan, (spreads / step) ** 2)
+        )
     return np.arange(len(scores), dtype=np.float64), (means - scores[0]) / step, variances
 
 
 def _limits(means: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the least variance (two bins beside the mean) and the greatest (first, last bin)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         part = means - np.floor(means)
         return part * (1 - part), means * (x[-1] - means)
 

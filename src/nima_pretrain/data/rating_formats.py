@@ -87,8 +87,9 @@ def read_rows(file: Path, scale: ScoreScale | None = None) -> RatedRows:
 def _read_ava(text: str, file: Path) -> RatedRows:
     table, wrong = whitespace_table(text, _AVA_COLUMNS)
     numbers = numbers_in(table)
-    # NaN is no whole number either.
-    wrong["expected 15 whole numbers, received {}"] = (numbers != np.floor(numbers)).any(axis=1)
+    are_whole = (numbers == np.floor(numbers)).all(axis=1)  # NaN is not
+    is_id = table[1].str.fullmatch("[0-9]+").to_numpy(bool)
+    wrong["expected 15 whole numbers, received {}"] = ~(are_whole & is_id)
     entries = TableEntries(file, table, table[1].tolist(), wrong=wrong)
     return entries.with_counts(numbers[:, 2:12], _AVA_SCALE, may_miss_images=True)
 

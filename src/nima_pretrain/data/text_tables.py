@@ -46,7 +46,9 @@ def comma_table(
     except csv.Error as error:
         raise InputError(f"Cannot read {file} as CSV: line {reader.line_num}: {error}.") from None
     filled = ((number, cells) for number, cells in lines if any(map(str.strip, cells)))
-    _, header = next(filled)
+    _, header = next(filled, (0, []))
+    if not header:
+        raise InputError(f"Expected a header and rows in {file}, received empty cells alone.")
     names = [name.strip().lower() for name in header]
     if len(set(names)) < len(names):
         raise InputError(f"Expected each column once in {file}, received {shortened(names)}.")
