@@ -182,6 +182,15 @@ def test_a_list_of_any_length_is_not_taken_from_a_server(tmp_path):
         find_place(str(tmp_path))
 
 
+def test_addresses_of_no_place_are_refused(published, tmp_path):
+    with pytest.raises(InputError, match=r"Cannot download the list of weights http://\["):
+        find_place("http://[")
+    text = (published / "weights.json").read_text()
+    (tmp_path / "weights.json").write_text(text.replace('"address": "', '"address": "http://['))
+    with pytest.raises(InputError, match="is no list of weights: weights.0: .*Invalid IPv6 URL"):
+        find_place(str(tmp_path))
+
+
 def test_a_folder_with_another_file_is_refused(published, name):
     (published / f"{name}.h5").write_bytes(b"another")
     with pytest.raises(InputError, match="is not the file that was published"):

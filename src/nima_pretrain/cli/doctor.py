@@ -43,12 +43,17 @@ def doctor(
     print_table("This installation", ["", ""], list(map(list, describe_installation())), left=("",))
     from nima_pretrain.prediction.reference_scores import compare_reference_scores
     from nima_pretrain.prediction.scorer import load_scorer
+    from nima_pretrain.prediction.variation import warning_of_scores
     from nima_pretrain.weights.cache import find_scorer
 
     file = find_scorer(weights)
     scorer = load_scorer(file, engine=engine)
     checks = compare_reference_scores(scorer.model, scorer.side_car)
     print_reference_scores(checks, weights or file.stem)
+    warning_of_scores(
+        [check.received for check in checks if check.received is not None],
+        scorer.side_car.score_scale,
+    )
     if any(check.agrees is False for check in checks):
         raise typer.Exit(1)
 

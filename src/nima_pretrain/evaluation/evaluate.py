@@ -17,6 +17,7 @@ from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
+from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.progress import counting
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
@@ -181,6 +182,7 @@ def agreement_with(
         fraction_above_threshold=float(np.mean(mean_score(true, scale.scores) > limit)),
         intervals=intervals,
         categories=categories,
+        warning=warning_of_scores(mean_score(predicted, own_scale.scores), own_scale),
         **{name: _defined(photos.agreement(limit)) for name, photos in of_all.items()},
     )
     return results, table

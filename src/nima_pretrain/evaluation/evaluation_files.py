@@ -46,6 +46,7 @@ def write_evaluation(
     png = target / "predictions.png"
     save_figure(draw_predictions({name: read_predictions(target)}), png)
     text = f"{results.images} photos, scores of {results.scale}."
+    text += f" {results.warning}" if results.warning else ""
     parts: list[Figure | Table] = [
         Table(metrics_table(results), "Metrics, with 95 % intervals over photos."),
         Figure(png, "Predicted against true means; the line is where both agree."),

@@ -68,6 +68,7 @@ class EvaluationResults(Results):
         constant: metrics of the constant baseline, the mean distribution of these ratings.
         intervals: 95 % intervals over photos of each metric, for the three above.
         categories: metrics and number of photos by category, if the ratings have categories.
+        warning: that the model may be constant; None if its scores differ.
     """
 
     images: int
@@ -83,6 +84,7 @@ class EvaluationResults(Results):
     constant: Metrics
     intervals: dict[str, dict[str, tuple[float, float] | None]] | None = None
     categories: dict[str, dict[str, int | float | None]] | None = None
+    warning: str | None = None
 
     @property
     def variants(self) -> dict[str, Metrics]:

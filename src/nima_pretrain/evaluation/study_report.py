@@ -13,6 +13,7 @@ from nima_pretrain.evaluation.results import Results
 from nima_pretrain.evaluation.stability import Stability
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.files import replacing
+from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.report import Figure, Table, write_section
 
 
@@ -29,6 +30,7 @@ class StudyResults(Results):
             levels, averaged over the distortions.
         moves: mean change of the score under changes that nobody sees, by change.
         blanks: percentiles of pictures without content among the photos, by picture.
+        warning: that the model may be constant; None if its scores differ.
         folder: folder of tables and figures.
         report: the HTML page.
     """
@@ -41,6 +43,7 @@ class StudyResults(Results):
     outscores: float
     moves: dict[str, float]
     blanks: dict[str, float]
+    warning: str | None = None
     folder: Path
     report: Path
 
@@ -119,6 +122,8 @@ def write_study(
     results["blanks"] = dict(zip(blanks["picture"], blanks["percentile"], strict=True))
     text = f"{len(outputs)} photos that it was not trained on, in {outputs.bank.num_views} views "
     text += f"each ({outputs.bank.name} bank)."
+    results["warning"] = warning_of_scores(outputs.scores.ravel(), None)
+    text += f" {results['warning']}" if results["warning"] else ""
     title = f"Scores of distorted photos by {weights.name}"
     page = write_section(folder, f"study-{name}", title, text, write.parts)
     return StudyResults(weights=weights, folder=target, report=page, **results)

@@ -81,8 +81,8 @@ def load_explainer(path: Path, engine: str | None = None) -> Explainer:
     usual = side_car.usual_levels or ((0.0, 0.0),) * len(bank)
     if len(usual) != len(bank):
         raise InputError(
-            f"Expected usual_levels of the {len(bank)} distortions of {bank.name!r} in the side-car "
-            f"of {path}, received {len(usual)}. Take the side-car that belongs to the weights."
+            f"Expected usual_levels of the {len(bank)} distortions of {bank.name!r} in the "
+            f"side-car of {path}, received {len(usual)}. Take the one that belongs to the weights."
         )
     return Explainer(load_engine(path, side_car, engine), bank, np.array(usual))
 

@@ -21,10 +21,12 @@ from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
+from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.variation import warn_of_features
 from nima_pretrain.training.callbacks import log_files
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
 from nima_pretrain.training.finetune_stages import fit_ratings
-from nima_pretrain.training.nima_files import save_nima
+from nima_pretrain.training.nima_files import complete_nima, save_nima
 from nima_pretrain.training.objective import LabelObjective, Objective
 from nima_pretrain.training.order_stage import learn_order
 from nima_pretrain.training.ratings_split import (
@@ -40,7 +42,6 @@ from nima_pretrain.training.resumable_fit import Checkpoints
 from nima_pretrain.training.run_directory import config_of_run, holding_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
-from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ def finetune(
     base = build_backbone(config.backbone, config.input_size, config.width)
     if not checkpoint:
         load_base_weights(base, weights, config)
+        warn_of_features(PhotoModel(base, config.network), split.training.paths)
     model = build_nima(base, split.training.scale.bins, config.dropout, config.seed, config.head)
     if checkpoint:
         checkpoint = with_counters(checkpoint, run, config)
@@ -170,7 +172,7 @@ def finetune(
         seconds=round(checkpoints.seconds, 1),
         **objective.about,
     )
-    try_litert(run / "nima.h5")
+    complete_nima(run)
     results.write(run)
     checkpoints.delete()
     return results

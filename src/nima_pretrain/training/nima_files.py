@@ -9,8 +9,11 @@ from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.metrics import quantiles_of
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import reference_scores
+from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.training.callbacks import Logs
 from nima_pretrain.training.ratings_split import RatingsSplit
+from nima_pretrain.weights.litert_writing import try_litert
+from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
@@ -51,3 +54,11 @@ def save_nima(
         metrics=logs,
     )
     save_weights(model, run / "nima.h5", side_car)
+
+
+def complete_nima(run: Path) -> None:
+    """Writes `nima.tflite` beside the final `nima.h5`, and warns if its scores hardly differ."""
+    card = read_side_car(run / "nima.h5", NimaCard)
+    means = [score.mean for score in card.reference_scores.values()]
+    warning_of_scores(means, card.score_scale)
+    try_litert(run / "nima.h5")

@@ -20,6 +20,8 @@ from nima_pretrain.data.split import (
 )
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import freeze_batch_norm
+from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.prediction.variation import warn_of_features
 from nima_pretrain.pretext.method import Method
 from nima_pretrain.pretext.methods import METHODS, method_of
 from nima_pretrain.pretext.model import PretextModel
@@ -141,6 +143,7 @@ def pretrain(
             callbacks=callbacks,
         )
     best.check()
+    warn_of_features(PhotoModel(model.backbone, config.network), scan.readable)
     if "regression" in getattr(config, "tasks", ""):
         try_litert(run / "pretext.h5")
 

@@ -42,6 +42,7 @@ class Published(Config):
 
     @model_validator(mode="after")
     def _is_one_file(self) -> "Published":
+        urlsplit(self.address)  # raises ValueError for what cannot be joined to a URL
         if self.sha256 != self.side_car.sha256:
             raise ValueError("its side-car is of another file")
         if (self.litert_bytes is None) != (self.side_car.litert is None):
@@ -87,7 +88,7 @@ class Place(NamedTuple):
 
 def is_address(text: str) -> bool:
     """Returns True for an HTTP or HTTPS URL, False for a path."""
-    return urlsplit(text).scheme in ("http", "https")
+    return text.lower().startswith(("http://", "https://"))
 
 
 def bundled_folder() -> Path:

@@ -220,7 +220,7 @@ def read_beside(path: Path) -> BackboneCard | PretextCard | NimaCard:
         )
     if side_car.preprocessing != PREPROCESSING:
         raise InputError(
-            f"{path} wants photos prepared by {side_car.preprocessing!r}, this version "
+            f"{path} wants photos prepared by {shortened(side_car.preprocessing)}, this version "
             f"({__version__}) prepares them by {PREPROCESSING!r}. Load it with version "
             f"{side_car.package_version}."
         )
