@@ -109,7 +109,7 @@ def find_place(source: str | None = None) -> Place:
     source = source or os.environ.get(SOURCE_VARIABLE) or str(bundled_folder())
     if is_address(source):
         base = source if source.endswith("/") else f"{source}/"
-        return Place(_parsed(_fetched(urljoin(base, MANIFEST)), base + MANIFEST), base)
+        return Place(_parsed(_fetched(base + MANIFEST), base + MANIFEST), base)
     return Place(read_manifest(Path(source)), source)
 
 

@@ -255,7 +255,7 @@ def sha256_of(path: Path) -> str:
 
 def _release_of(version: str) -> tuple[int, ...]:
     """Returns major and minor version, which change with the format; () if there are none."""
-    found = re.match(r"(\d{1,4})\.(\d{1,4})(\.|$)", version, re.ASCII)
+    found = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(\..{1,40})?", version, re.ASCII)
     return (int(found[1]), int(found[2])) if found else ()
 
 
