@@ -2,9 +2,11 @@
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from selenium.webdriver.common.by import By
@@ -13,6 +15,7 @@ from selenium.webdriver.support.ui import Select
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.prediction.page import write_score_report
+from nima_pretrain.report import Figure, Table, write_section
 
 ATTACK = "<script>document.title = 'attacked'<.png"
 FAILED = [("bad/</script><img src=x onerror=alert(1)>.jpg", "cannot identify"), ("b.jpg", "empty")]
@@ -48,6 +51,17 @@ def scores(browser):
 
 def count(browser):
     return browser.find_element(By.ID, "count").text
+
+
+@contextmanager
+def phone(browser, width):
+    """Emulates a phone: headless windows are no narrower than 500 px."""
+    metrics = {"width": width, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_page_sorts_filters_and_lists_what_failed(browser, tmp_path, photo):
@@ -95,10 +109,7 @@ def test_the_page_fetches_nothing_and_fits_a_phone(browser, tmp_path, photo):
     write_score_report(page, rows_below(tmp_path / "photos", photo, 9), ScoreScale(5))
     text = page.read_text()
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
-    # Headless windows are no narrower than 500 px; a phone is emulated.
-    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
+    with phone(browser, 360):
         load(browser, page)
         width = browser.execute_script("return document.documentElement.scrollWidth")
         size = browser.execute_script("return getComputedStyle(document.body).fontSize")
@@ -106,8 +117,6 @@ def test_the_page_fetches_nothing_and_fits_a_phone(browser, tmp_path, photo):
             "const tops = [...document.querySelectorAll('#grid li')].map((e) => e.offsetTop);"
             "return tops.filter((top) => top === tops[0]).length"
         )
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width <= 360
     assert size == "16px"
     assert in_a_row == 2
@@ -150,3 +159,26 @@ def test_no_photos_at_all_make_an_empty_page(browser, tmp_path):
     assert load(browser, page) == []
     assert browser.find_element(By.ID, "failed").is_displayed()
     assert browser.get_log("browser") == []
+
+
+def test_the_report_of_a_run_is_read_on_a_phone_without_scrolling_the_page(browser, tmp_path):
+    run = tmp_path / ("a_run_with_a_long_name_" * 3)
+    png = tmp_path / "figure.png"
+    Image.new("RGB", (1600, 700), "lightblue").save(png)
+    metrics = {name: ["0.123 [0.100, 0.140]"] * 2 for name in "abcdefghij"}
+    table = pd.DataFrame({"": ["model, mapped to the scale", "constant"], **metrics})
+    parts = [Table(table, "A caption. " * 9), Figure(png, "A caption. " * 9)]
+    page = write_section(run, "evaluation", "Evaluation on " + "name_" * 20, "Text. " * 50, parts)
+    with phone(browser, 390):
+        browser.get(page.as_uri())
+        width, table_width, table_left, picture, caption = browser.execute_script(
+            "const wide = document.querySelector('.wide'); wide.scrollLeft = 300;"
+            "const box = (name) => document.querySelector(name).getBoundingClientRect();"
+            "return [document.documentElement.scrollWidth, wide.scrollWidth, box('tbody td').left,"
+            "        box('img').width, box('caption').right]"
+        )
+    assert width == 390
+    assert table_width > 390  # it scrolls by itself, and the names of its rows stay
+    assert 0 <= table_left < 30
+    assert picture > 600
+    assert caption <= 390
