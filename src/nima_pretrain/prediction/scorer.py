@@ -36,6 +36,7 @@ class Scorer:
         explainer: describes the distortions of a photo; or None.
         batch_size: photos per batch of the network.
         read: decodes a photo.
+        threads: threads that decode photos; None for one per core.
     """
 
     model: Engine
@@ -43,6 +44,7 @@ class Scorer:
     explainer: Explainer | None = None
     batch_size: int = BATCH_SIZE
     read: ReadPhoto = read_photo
+    threads: int | None = None
 
     @property
     def weights(self) -> str:
@@ -75,7 +77,7 @@ class Scorer:
         models = [self.model, *([self.explainer.model] if self.explainer else [])]
         quantiles = self.side_car.training_scores
         for path, outputs in outputs_of_photos(
-            models, files, self.batch_size, self.read, fingerprints=fingerprints
+            models, files, self.batch_size, self.read, self.threads, fingerprints=fingerprints
         ):
             score = score_of(path, outputs, self.side_car.score_scale)
             if score.mean is not None and quantiles:

@@ -118,12 +118,13 @@ def outputs_of_photos(
     photos: Iterable[Path | PhotoError],
     batch_size: int = BATCH_SIZE,
     read: ReadPhoto = read_photo,
+    threads: int | None = None,
     *,
     fingerprints: bool = False,
 ) -> Iterator[tuple[Path, Outputs | PhotoError]]:
     """Yields every file with the models' outputs for it, or the error.
 
-    Photos are decoded by one thread per core, up to two batches ahead of the models, so memory
+    Photos are decoded by several threads, up to two batches ahead of the models, so memory
     does not depend on their number. Models that allow it are run by the same threads.
 
     Args:
@@ -131,11 +132,12 @@ def outputs_of_photos(
         photos: see `score_photos`.
         batch_size: photos per batch of the networks.
         read: decodes a photo.
+        threads: threads that decode photos; None for one per core.
         fingerprints: whether outputs have a fingerprint, by the first model's features.
     """
     compute = partial(_computed, models=models, fingerprints=fingerprints)
     inputs_of = partial(_inputs_of, models=models, read=read)
-    with ThreadPoolExecutor(os.cpu_count()) as executor:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as executor:
         if all(model.scores_in_threads for model in models):
 
             def outputs_of(photo: Path | PhotoError) -> tuple[Path, Outputs | PhotoError]:

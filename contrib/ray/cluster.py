@@ -1,0 +1,134 @@
+"""Scoring by the actors of a Ray cluster: from paths to rows."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+import sources
+from sources import Source
+
+from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.errors import InputError
+from nima_pretrain.prediction.formats import Csv, ScoreRow, shown
+from nima_pretrain.prediction.rows import rows_of
+from nima_pretrain.prediction.scorer import load_scorer
+
+# A block is one task of an actor: some seconds of work, which a killed worker loses.
+PHOTOS_PER_BLOCK = 128
+# A photo that kills its worker must not do so for ever.
+MOST_RETRIES = 10
+
+
+class ScorePhotos:
+    """An actor with one scorer, from blocks of paths to rows.
+
+    Args:
+        weights: as in `load_scorer`.
+        sha256: first characters of the sha256 that the weights have on the driver's machine.
+        source: the file system of the photos.
+        threads: threads that decode and score.
+    """
+
+    def __init__(self, weights: str | None, sha256: str, source: Source, threads: int) -> None:
+        self.scorer = replace(load_scorer(weights), threads=threads)
+        if self.scorer.weights != sha256:
+            raise InputError(
+                f"The weights on this machine are {self.scorer.weights}.., those of the driver "
+                f"{sha256}... Install the same files on all machines."
+            )
+        self.style = Csv(self.scorer.side_car.score_scale.bins)
+        self.source = source
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Returns the numbers of the photos with their rows, as bytes of CSV."""
+        paths = [Path(os.fsdecode(path)) for path in block["path"].to_pylist()]
+        rows = self._remote_rows(paths) if self.source.files else rows_of(self.scorer, paths)
+        records = pa.array((self.style.record(row) for row in rows), pa.binary())
+        return pa.table({"number": block["number"], "record": records})
+
+    def _remote_rows(self, paths: Iterable[Path]) -> Iterator[ScoreRow]:
+        for path in paths:
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder, "photo")
+                try:
+                    self._copy(path, copy)
+                    photo: Path | PhotoError = copy
+                except OSError as error:
+                    photo = PhotoError(copy, str(error))
+                (row,) = rows_of(self.scorer, [photo])
+            yield replace(row, path=self.source.prefix + shown(path))
+
+    def _copy(self, path: Path, copy: Path) -> None:
+        files = self.source.files
+        (info,) = files.get_file_info([os.fspath(path)])
+        with files.open_input_stream(os.fspath(path)) as remote, copy.open("wb") as local:
+            shutil.copyfileobj(remote, local)
+        if info.mtime_ns is not None:
+            os.utime(copy, ns=(info.mtime_ns, info.mtime_ns))
+
+
+def rows_from_cluster(
+    photos: Sequence[Path], actor: dict[str, Any], address: str | None, cpus_per_actor: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yields number and row of photos as they are done.
+
+    Args:
+        photos: their paths.
+        actor: arguments of `ScorePhotos`.
+        address: of the cluster; None for RAY_ADDRESS, or else for this machine alone.
+        cpus_per_actor: cores of an actor.
+
+    Raises:
+        InputError: the cluster cannot be reached, or the work has failed.
+    """
+    if not photos:
+        return
+    # The machines of a cluster need nima-pretrain alone; these modules travel with the actor.
+    for module in (sys.modules[__name__], sources):
+        ray.cloudpickle.register_pickle_by_value(module)
+    # Ray 2.60 has no other parameter for the number of retries.
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"Cannot reach the cluster {address}: {error}") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    num_actors = max(1, int(ray.cluster_resources().get("CPU", 1)) // cpus_per_actor)
+    try:
+        rows = ray.data.from_arrow(list(_blocks_of(photos))).map_batches(
+            ScorePhotos,
+            fn_constructor_kwargs=actor,
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, max_size=num_actors, initial_size=num_actors
+            ),
+            num_cpus=cpus_per_actor,
+            batch_size=None,
+            batch_format="pyarrow",
+            max_task_retries=MOST_RETRIES,
+        )
+        for block in rows.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from zip(block["number"].to_pylist(), block["record"].to_pylist(), strict=True)
+    except ray.exceptions.RayError as error:
+        raise InputError(
+            f"The cluster failed: {str(error).strip().splitlines()[-1]} Run the same command again."
+        ) from error
+    finally:
+        ray.shutdown()
+
+
+def _blocks_of(photos: Sequence[Path]) -> Iterator[pa.Table]:
+    for start in range(0, len(photos), PHOTOS_PER_BLOCK):
+        paths = [os.fsencode(path) for path in photos[start : start + PHOTOS_PER_BLOCK]]
+        numbers = range(start, start + len(paths))
+        yield pa.table({"number": pa.array(numbers, pa.int64()), "path": pa.array(paths)})
