@@ -35,6 +35,7 @@ COMMANDS = {
     "reproduce": "reproduce",
     "stars": "stars",
     "study": "study",
+    "taste": "taste",
     "train": "train",
 }
 WITHOUT_COMMAND = {"find_groups", "get_bank", "load_scorer", "undo_stars"}

@@ -27,6 +27,7 @@ _FUNCTIONS = {
     "reproduce": "reproduction.reproduce.reproduce",
     "stars": "library.stars.stars",
     "study": "evaluation.study.study",
+    "taste": "library.taste.taste",
     "train": "training.pipeline.train",
     "undo_stars": "library.undo.undo_stars",
 }

@@ -30,6 +30,7 @@ from nima_pretrain.cli import (
     reproduce,
     stars,
     study,
+    taste,
     train,
     weights,
 )
@@ -57,6 +58,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cull": cull.cull,
     "stars": stars.stars,
     "merge": merge.merge,
+    "taste": taste.taste,
     "render": render.render,
     "export": export.export,
     "benchmark": benchmark.benchmark,
