@@ -32,14 +32,21 @@ from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.evaluation.figures import save_figure
-from nima_pretrain.library.taste_check import cross_validate, near_duplicates
-from nima_pretrain.library.taste_head import TASTE_DEVIATION, design_of, fit_tilt, tilted_means
+from nima_pretrain.library.taste_check import FOLDS, cross_validate, folds_of, near_duplicates
+from nima_pretrain.library.taste_head import (
+    TASTE_DEVIATION,
+    Design,
+    design_of,
+    fit_tilt,
+    tilted_means,
+)
 from nima_pretrain.metrics import srcc
 
 GIVEN = (20, 40, 80)
 DEVIATIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 STARS = np.linspace(1, 5, 7)  # of OASIS' votes, 1 to 7
 _CHOOSING = 100
+_REPEATS = 4
 _RESAMPLES = 2000
 _BLUE, _GREEN, _RED, _GREY = "#2b6cb0", "#2f855a", "#9b2c2c", "#aaaaaa"
 
@@ -124,24 +131,42 @@ def drawn(
     return given, held_back
 
 
+def best_for(design: Design, stars: np.ndarray) -> float:
+    """Returns the deviation, or 0, with the least squared error by 5-fold on a person's stars."""
+    rng = np.random.default_rng(0)
+    errors = dict.fromkeys((0.0, *DEVIATIONS), 0.0)
+    for _ in range(_REPEATS):
+        folds = folds_of(np.arange(len(stars)), rng)
+        is_used = np.arange(FOLDS)[:, None] != folds
+        for deviation in errors:
+            means = design.means(fit_tilt(design, stars, deviation, is_used))  # (FOLDS, N)
+            errors[deviation] += np.sum(~is_used * (means - stars) ** 2)
+    return min(errors, key=lambda deviation: errors[deviation])
+
+
 def choose(study: Study, raters: Sequence[int]) -> pd.DataFrame:
-    """Returns the mean gain of SRCC by the prior's deviation and the number of given votes."""
+    """Returns the mean gain of SRCC by the prior's deviation and the number of given votes.
+
+    The last column is for a deviation that is chosen for every person by cross-validation.
+    """
     lines = []
     for count in GIVEN:
-        gains: dict[float, list[float]] = {deviation: [] for deviation in DEVIATIONS}
+        gains: dict[float | str, list[float]] = {key: [] for key in (*DEVIATIONS, "by person")}
         for rater in raters:
             rows = drawn(study, rater, count, 0)
             if rows is None:
                 continue
             given, back = rows
             votes = study.votes[rater]
+            stars = as_stars(votes[given])
             design = design_of(study.features[given], study.logits[given], STARS)
-            for deviation, of_deviation in gains.items():
-                parameters = fit_tilt(design, as_stars(votes[given]), deviation)
+            before = srcc(votes[back], study.general[back])
+            for key, of_key in gains.items():
+                deviation = best_for(design, stars) if isinstance(key, str) else key
+                parameters = fit_tilt(design, stars, deviation)
                 own = design.means_of(study.features[back], study.logits[back], parameters)
-                gain = srcc(votes[back], own) - srcc(votes[back], study.general[back])
-                of_deviation.append(gain)
-        lines.append({"given": count, **{str(d): np.nanmean(g) for d, g in gains.items()}})
+                of_key.append(srcc(votes[back], own) - before)
+        lines.append({"given": count, **{str(key): np.nanmean(g) for key, g in gains.items()}})
     return pd.DataFrame(lines)
 
 

@@ -22,9 +22,8 @@ import numpy as np
 # Standard deviations of the priors. Any offset will do; the spread is about the general model's.
 _OFFSET_DEVIATION = 3.0
 _SPREAD_DEVIATION = 0.5
-# Of the tilts by taste: a tilt of 1 moves a score by about a star. Chosen by 100 people with 20, 40
-# and 80 ratings each, see docs/photographers/taste.md. Chosen anew for every person, by nested
-# cross-validation, it would be worse: so few ratings do not tell.
+# Of the tilts by taste; a tilt of 1 moves a score by about a star. benchmarks/taste.py --choose
+# chose it by 100 people. Choosing it for each person by cross-validation was worse.
 TASTE_DEVIATION = 0.4
 # Principal components of the features. Up to this number of photos none is lost; of more photos,
 # the others have little variance.
