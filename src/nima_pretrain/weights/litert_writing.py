@@ -92,7 +92,9 @@ def _computed(weights: Path, side_car: Card) -> keras.Model:
 def _converted(model: keras.Model, size: int) -> bytes:
     photos = tf.TensorSpec((1, size, size, 3), tf.uint8, name="photos")
     compute = tf.function(lambda photos: model(photos, training=False), input_signature=[photos])
-    handlers = logging.root.handlers[:]
+    absl = logging.getLogger("absl")
+    handlers, level = logging.root.handlers[:], absl.level
+    absl.setLevel(logging.ERROR)  # it warns that a graph alone is converted in an older way
     try:
         with without_lines(b""):  # the converter prints statistics; what fails, it raises
             graph = convert_variables_to_constants_v2(compute.get_concrete_function())
@@ -100,4 +102,5 @@ def _converted(model: keras.Model, size: int) -> bytes:
             content: bytes = converter.convert()
     finally:
         logging.root.handlers[:] = handlers  # it adds one, which would repeat every line
+        absl.setLevel(level)
     return content
