@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: install install-keras3 demo test test-keras3 fuzz check format lock clean
+.PHONY: install install-keras3 demo test test-keras3 fuzz check docs format lock release-check clean
 
 install: .venv/installed
 install-keras3: .venv-keras3/installed
@@ -40,10 +40,14 @@ test-keras3: install install-keras3
 fuzz: install
 	$(BIN)/python -m tests.fuzz --inputs 100000
 
-check: install
+check: install docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site, in site/; open site/index.html. Broken links are errors.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -57,5 +61,9 @@ lock:
 	$(COMPILE) --extra development pyproject.toml -c requirements/runtime.txt -o requirements/development.txt
 	$(COMPILE) --extra development pyproject.toml --override requirements/keras3-overrides.txt -o requirements/keras3.txt
 
+# Everything that is to be true before a version is tagged; CONTRIBUTING.md has the steps.
+release-check: install
+	.ci/release-check
+
 clean:
-	rm -rf .venv .venv-keras3 .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-keras3 .mypy_cache .pytest_cache .ruff_cache dist site
