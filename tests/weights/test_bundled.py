@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -71,25 +70,6 @@ def test_the_two_scorers_a_pretext_model_and_the_backbones_are_bundled():
     assert pretext.tasks == ("ranking", "regression")
     origins = {(c.origin, c.network.width) for c in cards if isinstance(c, BackboneCard)}
     assert origins == {("imagenet", 0.35), ("pretraining", 0.35)}
-
-
-@pytest.mark.slow
-def test_the_wheel_has_them_and_is_below_25_megabytes(tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in ("src", "models"):
-        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "-w", "wheel", "."], cwd=tmp_path, check=True, capture_output=True)
-    (wheel,) = (tmp_path / "wheel").iterdir()
-    assert wheel.stat().st_size < 25e6
-    with zipfile.ZipFile(wheel) as content:
-        for entry in read_manifest(FOLDER).weights:
-            if entry.name.startswith("backbone_"):  # it is in the pretext model
-                continue
-            for suffix in (".h5", ".json", *([".tflite"] if entry.litert_bytes else [])):
-                inside = content.read(f"nima_pretrain/bundled/{entry.name}{suffix}")
-                assert inside == (FOLDER / f"{entry.name}{suffix}").read_bytes()
 
 
 @pytest.fixture
