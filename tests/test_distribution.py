@@ -24,7 +24,7 @@ PAGES = ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "SECURITY.md")
 
 
 def uv(*arguments: object) -> None:
-    command = [Path(sys.executable).with_name("uv"), *map(str, arguments)]
+    command = [str(Path(sys.executable).with_name("uv")), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

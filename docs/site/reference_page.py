@@ -6,7 +6,7 @@ from mkdocs.structure.files import File, Files
 import nima_pretrain
 
 # Beside the public functions: classes and functions that they take and return.
-SECTIONS = {
+SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Scores": {
         "nima_pretrain.prediction.scorer": ("Scorer",),
         "nima_pretrain.prediction.scoring": ("Score",),

@@ -26,9 +26,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def settings() -> str:
     """Returns the page."""
-    stages = {f"pretrain --method {name}": kind for name, kind in METHOD_CONFIGS.items()}
-    stages |= {"finetune": FinetuneConfig, "finetune --photos (order.KEY)": OrderConfig}
-    stages |= {"distill": DistillConfig}
+    stages: dict[str, type[Config]] = {
+        **{f"pretrain --method {name}": kind for name, kind in METHOD_CONFIGS.items()},
+        "finetune": FinetuneConfig,
+        "finetune --photos (order.KEY)": OrderConfig,
+        "distill": DistillConfig,
+    }
     own = [f"## {title}\n\n{table(kind)}" for title, kind in stages.items()]
     return "\n\n".join([INTRODUCTION, *own])
 
