@@ -22,22 +22,18 @@ def described(command: Any, name: str, level: int) -> Iterator[str]:
     title = "All commands" if level == 1 else name
     yield f"{'#' * level} {title}\n\n{command.help}"
     parameters = [parameter for parameter in command.params if parameter.name != "help"]
-    if parameters:
-        yield "\n".join(["| | | default |", "|---|---|---|", *map(row, parameters)])
+    yield "\n".join(map(line, parameters))
     for below in getattr(command, "commands", {}).values():
         yield from described(below, f"{name} {below.name}", level + 1)
 
 
-def row(parameter: Any) -> str:
-    """Returns the line of an argument or option in the table of its command."""
+def line(parameter: Any) -> str:
+    """Returns the line of an argument or option in the list of its command."""
     is_option = parameter.param_type_name == "option"
     words = [*parameter.opts[:1], parameter.metavar] if is_option else [parameter.name.upper()]
-    name = " ".join(filter(None, words))
+    remarks = [(parameter.help or "").rstrip(".")]
     if parameter.required:
-        default = "required"
-    elif parameter.default in (None, False, ""):
-        default = ""
-    else:
-        default = f"`{parameter.default}`"
-    meaning = (parameter.help or "").replace("|", "\\|")
-    return f"| `{name}` | {meaning} | {default} |"
+        remarks.append("Required")
+    elif parameter.default not in (None, False, ""):
+        remarks.append(f"Default: `{parameter.default}`")
+    return f"* `{' '.join(filter(None, words))}`: {'. '.join(filter(None, remarks))}."
