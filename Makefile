@@ -47,7 +47,7 @@ check: install docs
 
 # The documentation as a site, in site/; open site/index.html. Broken links are errors.
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -86,6 +86,12 @@ def config_class(arguments: list[str], values: Mapping[str, Any]) -> type[Config
     return CONFIGS[arguments[0]]
 
 
+def test_the_start_page_lists_every_command():
+    rows = (ROOT / "docs" / "README.md").read_text().splitlines()
+    listed = [row.split("`")[1] for row in rows if row.startswith("| `")]
+    assert sorted(listed) == sorted(typer.main.get_command(app).commands)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_a_command_of_a_page_has_the_options_and_settings_that_exist(command):
     try:
@@ -133,7 +139,10 @@ def test_commands_are_found_wherever_pages_have_them(tmp_path, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+# What lies in contrib/ has programs of its own.
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if ROOT / "contrib" not in page.parents], ids=name_of
+)
 def test_options_that_a_text_names_exist(page):
     known = {
         option

@@ -4,10 +4,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 import nima_pretrain
 from nima_pretrain.config import FinetuneConfig
@@ -49,7 +55,7 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
         cwd=ROOT,
         env={**os.environ, **proxies, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
@@ -109,3 +115,45 @@ def test_files_beside_the_docs_are_pages_of_the_site(site):
     assert 'id="see-what-changed"' in tutorial
     assert (site / "models" / "MobileNetV2" / "config_finetune.json").is_file()
     assert not list(site.rglob("*_page.py"))
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    """The site on a web server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_fit_a_phone_and_a_desk_and_report_no_error(browser, address, width):
+    is_phone = width < 1000
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": is_phone},
+    )
+    for page in ("index", "finetuning", "results", "commands", "settings", "reference", "api"):
+        browser.get(f"{address}/{page}.html")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, page
+        assert browser.find_element(By.TAG_NAME, "h1").is_displayed()
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_search_finds_a_setting(browser, address):
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.set_window_size(1280, 900)
+    browser.get(f"{address}/index.html")
+    browser.find_element(By.CSS_SELECTOR, "input[name=query]").send_keys("early_stopping_patience")
+    links = WebDriverWait(browser, 20).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, ".md-search-result__link")
+    )
+    assert any("settings.html" in str(link.get_attribute("href")) for link in links)
