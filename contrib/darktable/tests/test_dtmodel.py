@@ -1,7 +1,5 @@
 """The model package: made by darktable's SDK, and the scores of nima-pretrain on whole photos."""
 
-# ruff: noqa: D103 - tests
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The Lua script: in darktable itself on a virtual screen, and its errors in Lua alone."""
 
-# ruff: noqa: D103 - tests
-
 import os
 import shutil
 import signal
