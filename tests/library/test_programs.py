@@ -1,5 +1,6 @@
 """Programs that others wrote read the stars, keep them, and find merged sidecars valid."""
 
+import re
 import sqlite3
 
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 
 from nima_pretrain.library.sidecars import Naming, Stars, set_stars, stars_of
 from nima_pretrain.library.xmp import with_rating
+from tests.conftest import ROOT
 from tests.library.packets import PACKETS
 from tests.library.programs import (
     exiftool_rating,
@@ -130,6 +132,16 @@ def test_exif_ratings_are_read_where_there_is_no_xmp(photo, tags, stars):
     output_of("exiftool", "-q", "-overwrite_original", *tags, photo)
     found = stars_of(photo)
     assert (found and found.stars) == stars
+
+
+def test_exiftool_copies_stars_into_photos_as_the_documentation_says(photo):
+    set_stars(photo, 4, by_person=False)
+    page = (ROOT / "docs" / "photographers" / "stars.md").read_text()
+    (command,) = re.findall("`(exiftool -tagsFromFile .*) my_photos`", page)
+    run(*command.split(), photo.parent)
+    assert exiftool_rating(photo) == "4"
+    photo.with_name("photo.jpg.xmp").unlink()
+    assert stars_of(photo) == Stars(4, by_model=False, path=photo)
 
 
 def in_darktable(folder, tmp_path) -> dict[str, tuple[int, bool]]:

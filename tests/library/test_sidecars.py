@@ -266,8 +266,9 @@ def test_pipes_and_folders_are_no_sidecars(photo):
 
 
 def test_a_photo_that_vanished_gets_no_stars(tmp_path):
-    for name in ("gone.jpg", "gone/gone.jpg", "x" * 300 + ".jpg"):
-        with pytest.raises(InputError, match="Cannot give stars to .*: (No such|File name)"):
+    for name in ("gone.jpg", "gone/gone.jpg", "x" * 300 + ".jpg", "a\0.jpg"):
+        reason = "Cannot give stars to .*: (No such|File name|embedded null)"
+        with pytest.raises(InputError, match=reason):
             set_stars(tmp_path / name, 3, by_person=False)
     assert list(tmp_path.iterdir()) == []
 

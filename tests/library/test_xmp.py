@@ -120,6 +120,14 @@ def test_the_same_rating_again_is_no_change(packet):
     assert merged(merged(packet, 4), 4) == merged(packet, 4)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_known_without_a_byte_order_mark(encoding):
+    packet = PACKETS["Lightroom"].decode().encode(encoding)
+    after = merged(packet, 4)
+    assert after.decode(encoding) == merged(PACKETS["Lightroom"], 4).decode()
+    assert rating_of(after, "photo.xmp") == Rating(4, by_model=True)
+
+
 def test_a_new_packet_holds_the_rating_alone():
     assert content_of(merged(None, 4)) == content_of(PACKETS["empty with an end tag"])
 

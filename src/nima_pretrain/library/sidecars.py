@@ -124,8 +124,9 @@ def set_stars(
     """
     try:
         photo.stat()
-    except OSError as error:
-        raise InputError(f"Cannot give stars to {photo}: {error.strerror}.") from None
+    except (OSError, ValueError) as error:  # the latter for names that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"Cannot give stars to {photo}: {reason}.") from None
     with locked(photo.parent, "folder", timeout=LOCK_SECONDS):
         for _ in range(_ATTEMPTS):
             if not (by_person or overwrite) and persons_stars(photo):

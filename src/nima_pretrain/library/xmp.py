@@ -138,8 +138,8 @@ class _Packet:
         )
         try:
             root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
-        except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
-            raise InputError(f"{name} is no XMP: {error}.") from None
+        except etree.XMLSyntaxError as error:
+            raise InputError(f"{name} is no XMP: {error.msg}.") from None
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
