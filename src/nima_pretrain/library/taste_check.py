@@ -17,9 +17,9 @@ INTERVAL = 90  # %: of people without a taste of their own, one in twenty is bel
 _PREDICTIONS = 400
 _MOST_REPEATS = 10
 _RESAMPLES = 2000
-# Cosine of centred features, of the bundled scorers: it joins 98 % of 60 photos of OASIS with copies
-# cut by an eighth, at most 5 % of the pairs of one theme, and below 0.1 % of all other pairs. Lower
-# than for `predict --group`: here joining too many does no harm.
+# Cosine of centred features, of the bundled scorers. It joins 98 % of 60 photos of OASIS with
+# copies cut by an eighth, 5 % of the pairs of one theme at most, and below 0.1 % of other pairs.
+# Lower than in `predict --group`: to join too many does no harm here.
 _NEAR = 0.8
 
 
