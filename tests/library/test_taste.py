@@ -186,11 +186,16 @@ def test_equal_stars_are_refused(album, tmp_path):
 def test_a_bad_sidecar_and_a_bad_photo_are_left_out_and_named(rated, tmp_path, caplog):
     folder = tmp_path / "album"
     shutil.copytree(rated, folder)
-    first, second, third = sorted(folder.glob("*.jpg"))[:3]
+    photos = sorted(folder.glob("*.jpg"))
+    first, second, third = photos[:3]
+    fourth = next(path for path in photos[3:] if Path(f"{path}.xmp").exists())
     first.with_name(f"{first.name}.xmp").write_bytes(b"no XMP")
     second.write_bytes(b"no photo")
     set_stars(second, 5, by_person=True)
     set_stars(third, -1, by_person=True)  # a rejected photo counts
+    sidecar = fourth.with_name(f"{fourth.name}.xmp")
+    sidecar.rename(fourth.with_suffix(".CR2.xmp"))  # and stars of the RAW file of a pair
+    fourth.with_suffix(".CR2").write_bytes(b"raw")
     with caplog.at_level(logging.WARNING):
         results = taste(folder, run=tmp_path / "run", weights=GENERAL)
     assert results.photos == 82

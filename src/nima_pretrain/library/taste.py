@@ -12,9 +12,10 @@ import numpy as np
 
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.data.raw_pairs import raws_beside
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import locked
-from nima_pretrain.library.sidecars import persons_stars
+from nima_pretrain.library.sidecars import Stars, persons_stars
 from nima_pretrain.library.taste_check import TasteCheck, cross_validate, near_duplicates
 from nima_pretrain.library.taste_head import Head, design_of, fit_tilt, tilted_head
 from nima_pretrain.metrics import quantiles_of
@@ -73,10 +74,10 @@ def taste(
 ) -> TasteResults:
     """Learns a person's taste from stars, and writes a scorer if it is better than the general one.
 
-    Stars are read from `photo.jpg.xmp`, `photo.xmp` and from the photos; those that nima-pretrain
-    gave do not count. Rejected photos count as one star. Only the last layer of the general model
-    is changed, see `taste_head`. The scorer predicts stars, 1 to 5. Its percentiles are places
-    among the rated photos.
+    Stars are read from `photo.jpg.xmp`, `photo.xmp` and from the photos, for a RAW+JPEG pair from
+    either; those that nima-pretrain gave do not count. Rejected photos count as one star. Only the
+    last layer of the general model is changed, see `taste_head`. The scorer predicts stars, 1 to
+    5. Its percentiles are places among the rated photos.
 
     Args:
         photos: folder of photos, searched recursively.
@@ -136,7 +137,7 @@ def _rated_photos(photos: Sequence[Path]) -> tuple[list[Path], list[int]]:
     with counting("reading stars", len(photos)) as show:
         for count, photo in enumerate(photos, start=1):
             try:
-                found = persons_stars(photo)
+                found = _stars_of_pair(photo)
             except InputError as error:
                 logger.warning("left out: %s", error)
                 found = None
@@ -152,6 +153,12 @@ def _rated_photos(photos: Sequence[Path]) -> tuple[list[Path], list[int]]:
         drawn = np.random.default_rng(0).permutation(len(rated))[:_MOST_PHOTOS]
         rated, given = [rated[row] for row in drawn], [given[row] for row in drawn]
     return rated, given
+
+
+def _stars_of_pair(photo: Path) -> Stars | None:
+    """Returns a person's stars for a photo, or for the RAW files that it also stands for."""
+    pair = (photo, *map(photo.with_name, raws_beside(photo)))
+    return next(filter(None, map(persons_stars, pair)), None)
 
 
 def _check_stars(stars: Sequence[int] | np.ndarray, distinct: int | None = None) -> None:
