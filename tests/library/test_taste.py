@@ -219,6 +219,21 @@ def test_an_existing_scorer_is_replaced_only_when_asked_and_the_same_stars_give_
     assert learned.weights.read_bytes() == before
 
 
+def test_a_persons_model_is_no_general_model(learned, rated, tmp_path):
+    with pytest.raises(InputError, match="Expected a general model, but .* a person's stars"):
+        taste(rated, run=tmp_path, weights=learned.weights)
+
+
+def test_photos_that_cannot_be_read_do_not_count(tmp_path, caplog):
+    for number in range(FEWEST_PHOTOS):
+        photo = tmp_path / f"{number}.jpg"
+        photo.write_bytes(b"no photo")
+        set_stars(photo, 1 + number % 5, by_person=True)
+    with pytest.raises(InputError, match="received 0"):
+        taste(tmp_path, run=tmp_path / "run", weights=GENERAL)
+    assert "left out: " in caplog.text
+
+
 def nima_pretrain(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False

@@ -39,6 +39,7 @@ _FEWEST_OTHERS = 5
 # More are not read: their number squared is kept in memory.
 _MOST_PHOTOS = 2000
 _LOWEST, _HIGHEST = 1, 5
+_TASTE = "taste"  # the key in the side-car that marks a person's model
 
 
 class TasteResults(NamedTuple):
@@ -87,7 +88,7 @@ def taste(
 
     Raises:
         InputError: too few photos have stars, or hardly different ones; photos or weights are
-            missing; or the output exists or cannot be written.
+            missing; the weights are a person's; or the output exists or cannot be written.
 
     Example:
         >>> results = taste("my_photos", run="runs/taste")
@@ -97,14 +98,20 @@ def taste(
     _check_output(file, overwrite)
     general = find_scorer(weights)
     card = read_side_car(general, NimaCard)
+    if _TASTE in card.training_data:
+        raise InputError(
+            f"Expected a general model, but {general} has learned a person's stars, and would be "
+            "compared on photos that it has seen. Name another one with --weights."
+        )
     paths, stars = _rated_photos(find_photos(Path(photos)))
     _check_stars(stars)
     model = load_model(general)
     layer = model.get_layer("head")
     body = PhotoModel(keras.Model(model.input, layer.input), card.network)
     rated = _with_features(paths, stars, body)
+    _check_stars(rated.stars)
     groups = near_duplicates(rated.features)
-    distinct = int(groups.max(initial=-1)) + 1
+    distinct = int(groups.max()) + 1
     _check_stars(rated.stars, distinct)
     kernel, bias = (values.astype(np.float64) for values in layer.get_weights())
     head = Head(kernel, bias, np.linspace(_LOWEST, _HIGHEST, len(bias)))
@@ -221,7 +228,7 @@ def _card_of(
         head=general.head,
         scale=scale,
         training_data={
-            "taste": "the stars of one person",
+            _TASTE: "the stars of one person",
             "photos": results.photos,
             "distinct_photos": results.distinct,
             "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
