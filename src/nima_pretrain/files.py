@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from nima_pretrain.errors import InputError, shortened
 
 # Of JSON, beyond any side-car, list of weights or config: a server or a person may send anything.
 MOST_BYTES = 32 * 2**20
+
+# The names of temporary files of `replacing`.
+ORPHAN = re.compile(r"\..+\.partial-\d+(\.\w+)?")
 
 
 @contextmanager

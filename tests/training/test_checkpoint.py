@@ -117,6 +117,19 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(photo
 
 
 @pytest.mark.slow
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(photos, tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen(begin(photos, run), stderr=subprocess.DEVNULL) as process:
+        wait_until(process, (run / "config.json").is_file)
+        process.send_signal(signal.SIGKILL)
+    assert not (run / "checkpoint.npz").exists()
+    done = finish(command(photos, run, "--resume", "--base-weights", "none"))
+    assert done.returncode == 0, done.stderr
+    assert "was stopped before its first checkpoint: it begins anew" in done.stderr
+    assert json.loads((run / "results.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.slow
 def test_a_run_that_lacks_photos_or_room_stops_clearly_and_resumes(photos, tmp_path):
     run = tmp_path / "run"
     folder = tmp_path / "photos"

@@ -78,6 +78,23 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data,
 
 
 @pytest.mark.slow
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(data, tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen(begin(data, run), stderr=subprocess.DEVNULL) as process:
+        wait_until(process, (run / "config.json").is_file)
+        process.send_signal(signal.SIGKILL)
+    assert not (run / "checkpoint.npz").exists()
+    (run / ".checkpoint.partial-1234567.npz").touch()
+    done = finish([*command(data, run, "--resume"), "--backbone", "none"])
+    assert done.returncode == 0, done.stderr
+    assert "was stopped before its first checkpoint: it begins anew" in done.stderr
+    assert json.loads((run / "results.json").read_text())["epochs"] == 5
+    done = finish(command(data, run, "--resume"))
+    assert done.returncode == 2
+    assert "Nothing to resume" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_own_ratings_alone(data, tmp_path):
     run = tmp_path / "run"
     with subprocess.Popen(begin(data, run), stderr=subprocess.DEVNULL) as process:

@@ -39,7 +39,7 @@ from nima_pretrain.training.ratings_split import (
 )
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.resumable_fit import Checkpoints
-from nima_pretrain.training.run_directory import config_of_run, holding_run, open_run
+from nima_pretrain.training.run_directory import config_of_run, goes_on, holding_run, open_run
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
@@ -90,6 +90,7 @@ def finetune(
         validation_list: file list of the validation photos, or None.
         overwrite: whether an existing run is deleted.
         resume: whether a stopped run is resumed; the result equals that of an uninterrupted run.
+            One that was stopped before its first checkpoint begins anew.
         objective_of: makes the training objective from the readable ratings.
 
     Raises:
@@ -100,7 +101,7 @@ def finetune(
         >>> finetune("ratings.json", "runs/nima", images="photos", backbone="backbone.h5")
     """
     run = Path(run)
-    config = _config_of(config, share, run, resume)
+    config, resume = _config_of(config, share, run, resume), goes_on(run, resume)
     rated, held_out = _ratings_of(
         ratings, validation_ratings, images, scale, training_list, validation_list
     )

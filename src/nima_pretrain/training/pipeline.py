@@ -153,7 +153,10 @@ def train(
     finetuning = carry_on(run / "finetune", config.finetune, FinetuneResults, learn_ratings)
     copy_weights(run / "finetune" / "nima.h5", run / "nima.h5")
     evaluation = evaluate(
-        run / "finetune" / "nima.h5", inputs.test_ratings, part="all", name="test"
+        run / "finetune" / "nima.h5",
+        inputs.test_ratings,
+        part="all",
+        name="synthetic-test" if is_demo else "test",
     )
 
     scorer = load_scorer(run / "nima.h5")

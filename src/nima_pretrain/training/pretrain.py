@@ -34,7 +34,7 @@ from nima_pretrain.training.pretext_files import draw_views, save_pretext
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
-from nima_pretrain.training.run_directory import CONFIG, holding_run, open_run
+from nima_pretrain.training.run_directory import CONFIG, goes_on, holding_run, open_run
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
@@ -87,7 +87,7 @@ def pretrain(
         >>> pretrain("my_photos", "runs/pretrain", config=PretrainConfig(epochs=5))
     """
     photos, run = Path(photos), Path(run)
-    config = _config_of(method, config, run, resume)
+    config, resume = _config_of(method, config, run, resume), goes_on(run, resume)
     lists = lists_of(training_list, validation_list, test_list)
     # Before an existing run is replaced.
     found = None if resume else list_photos(photos, lists)

@@ -16,7 +16,7 @@ from nima_pretrain import __version__
 from nima_pretrain.config import AnyConfig, Config, load_config
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.results import RESULTS, Results
-from nima_pretrain.files import locked, write_json
+from nima_pretrain.files import ORPHAN, locked, write_json
 from nima_pretrain.training.checkpoint import CHECKPOINT
 
 logger = logging.getLogger(__name__)
@@ -72,8 +72,7 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
         InputError: the run exists and is not to be overwritten, or the folder is not a run.
     """
     if _is_there(path):
-        begun = any(file.name not in _BEFORE_THE_FIRST_STEP for file in path.iterdir())
-        if begun and not overwrite:
+        if _has_begun(path) and not overwrite:
             was_stopped = (path / CHECKPOINT).is_file()
             raise InputError(
                 f"The run {path} exists. Choose another --run, "
@@ -113,6 +112,22 @@ def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
             f"The run {path} was begun with {differences}. Resume it with what it was begun "
             "with, or choose another --run."
         )
+
+
+def goes_on(run: Path, resume: bool) -> bool:
+    """Returns True if a training goes on from a checkpoint, False if it begins.
+
+    A run that was stopped before its first checkpoint begins anew.
+
+    Args:
+        run: the run directory.
+        resume: whether the run is to be resumed.
+    """
+    was_described = (run / CONFIG).is_file()
+    if not resume or not was_described or (run / CHECKPOINT).is_file() or _has_begun(run):
+        return resume
+    logger.info("%s was stopped before its first checkpoint: it begins anew", run)
+    return False
 
 
 def open_run(run: Path, config: Config, *, overwrite: bool = False, resume: bool = False) -> None:
@@ -166,6 +181,12 @@ def config_of_run(run: Path, kind: type[AnyConfig]) -> AnyConfig:
         InputError: there is no such run, or it is of another kind.
     """
     return load_config(kind, run / CONFIG)
+
+
+def _has_begun(run: Path) -> bool:
+    """Returns True if a run has more files than those before its first step."""
+    names = {file.name for file in run.iterdir()} - set(_BEFORE_THE_FIRST_STEP)
+    return not all(ORPHAN.match(name) for name in names)
 
 
 def _is_there(path: Path) -> bool:
