@@ -90,6 +90,8 @@ def predict(
             "--group finds similar photos among all photos, a shard has a part of them. Leave out "
             "--group or --shard."
         )
+    if file is None and sys.stdout is None:
+        raise InputError("Standard output is closed. Expected --output FILE.")
     listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
     if not allow_empty and next(iter(listing), None) is None:
         raise InputError(
