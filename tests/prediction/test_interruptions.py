@@ -126,3 +126,12 @@ def test_a_closed_standard_output_is_said(photos):
     done = finish(["/bin/sh", "-c", '"$@" >&-', "sh", *command])
     assert done.returncode == 2
     assert "Standard output is closed. Expected --output FILE." in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
+def test_without_any_standard_stream_scores_go_into_their_file(photos, tmp_path, engine):
+    output = tmp_path / "scores.csv"
+    command = program("predict", photos / "0.jpg", "--output", output, "--engine", engine)
+    done = finish(["/bin/sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command])
+    assert done.returncode == 0
+    assert table_of(output)["status"].tolist() == ["ok"]

@@ -35,6 +35,7 @@ from nima_pretrain.cli import (
     weights,
 )
 from nima_pretrain.cli.arguments import completed
+from nima_pretrain.cli.startup import open_closed_streams
 from nima_pretrain.errors import InputError
 
 app = typer.Typer(
@@ -80,6 +81,7 @@ def _options(
 
 def main() -> None:
     """Runs the command line; wrong input ends with one message on stderr and exit code 2."""
+    open_closed_streams()
     # Pillow warns of metadata that it cannot read; the pixels are usable.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     # As PID 1 of a container, SIGTERM is ignored without a handler.

@@ -28,3 +28,18 @@ def import_tensorflow() -> None:
 
         # Searches for GPUs here, so that messages on missing ones are filtered, too.
         tf.config.list_physical_devices("GPU")
+
+
+def open_closed_streams() -> None:
+    """Opens standard streams that are closed on the null device.
+
+    Otherwise the first files that are opened take their numbers, and what libraries print goes into
+    them. `sys.stdout` stays None then, so that output for it can be refused.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.dup(2), "w")
