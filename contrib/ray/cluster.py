@@ -6,7 +6,8 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from nima_pretrain.prediction.scorer import load_scorer
 PHOTOS_PER_BLOCK = 128
 # A photo that kills its worker must not do so for ever.
 MOST_RETRIES = 10
+# Remote photos that an actor copies at the same time, and has on its disk.
+_COPIES = 32
 
 
 class ScorePhotos:
@@ -55,31 +58,34 @@ class ScorePhotos:
         records = pa.array((self.style.record(row) for row in rows), pa.binary())
         return pa.table({"number": block["number"], "record": records})
 
-    def _remote_rows(self, paths: Iterable[Path]) -> Iterator[ScoreRow]:
-        for path in paths:
-            with tempfile.TemporaryDirectory() as folder:
-                copy = Path(folder, "photo")
-                try:
-                    self._copy(path, copy)
-                    photo: Path | PhotoError = copy
-                except OSError as error:
-                    photo = PhotoError(copy, str(error))
-                (row,) = rows_of(self.scorer, [photo])
-            yield replace(row, path=self.source.prefix + shown(path))
+    def _remote_rows(self, paths: Sequence[Path]) -> Iterator[ScoreRow]:
+        for start in range(0, len(paths), _COPIES):
+            some = paths[start : start + _COPIES]
+            with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(_COPIES) as executor:
+                files = [Path(folder, str(number)) for number in range(len(some))]
+                copies = list(executor.map(self._copied, some, files))
+                for path, row in zip(some, rows_of(self.scorer, copies), strict=True):
+                    yield replace(row, path=self.source.prefix + shown(path))
 
-    def _copy(self, path: Path, copy: Path) -> None:
-        files = self.source.files
-        (info,) = files.get_file_info([os.fspath(path)])
-        with files.open_input_stream(os.fspath(path)) as remote, copy.open("wb") as local:
-            shutil.copyfileobj(remote, local)
-        if info.mtime_ns is not None:
-            os.utime(copy, ns=(info.mtime_ns, info.mtime_ns))
+    def _copied(self, path: Path, file: Path) -> Path | PhotoError:
+        """Returns a copy of a remote photo, with its time of change, or the error."""
+        assert self.source.files is not None
+        try:
+            (info,) = self.source.files.get_file_info([os.fspath(path)])
+            stream = self.source.files.open_input_stream(os.fspath(path))
+            with stream as remote, file.open("wb") as local:
+                shutil.copyfileobj(remote, local)
+            if info.mtime_ns is not None:
+                os.utime(file, ns=(info.mtime_ns, info.mtime_ns))
+        except OSError as error:
+            return PhotoError(file, str(error))
+        return file
 
 
 def rows_from_cluster(
     photos: Sequence[Path], actor: dict[str, Any], address: str | None, cpus_per_actor: int
-) -> Iterator[tuple[int, bytes]]:
-    """Yields number and row of photos as they are done.
+) -> Iterator[dict[int, bytes]]:
+    """Yields the rows of some photos by their numbers, as they are done.
 
     Args:
         photos: their paths.
@@ -103,7 +109,7 @@ def rows_from_cluster(
         raise InputError(f"Cannot reach the cluster {address}: {error}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are raised
     num_actors = max(1, int(ray.cluster_resources().get("CPU", 1)) // cpus_per_actor)
     try:
         rows = ray.data.from_arrow(list(_blocks_of(photos))).map_batches(
@@ -118,7 +124,8 @@ def rows_from_cluster(
             max_task_retries=MOST_RETRIES,
         )
         for block in rows.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from zip(block["number"].to_pylist(), block["record"].to_pylist(), strict=True)
+            numbers, records = block["number"].to_pylist(), block["record"].to_pylist()
+            yield dict(zip(numbers, records, strict=True))
     except ray.exceptions.RayError as error:
         raise InputError(
             f"The cluster failed: {str(error).strip().splitlines()[-1]} Run the same command again."

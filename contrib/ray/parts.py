@@ -1,6 +1,7 @@
 """The rows so far, in files that a stopped run goes on with, and the results in Parquet."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,9 +64,9 @@ class Parts:
                 rows.arrange(order)
         return kept
 
-    def append(self, record: bytes) -> None:
-        """Adds a row; a file is written when rows are many or old."""
-        self._records.append(record)
+    def append(self, records: Iterable[bytes]) -> None:
+        """Adds rows; a file is written when rows are many or old."""
+        self._records += records
         is_late = time.monotonic() - self._written > self.seconds
         if is_late or len(self._records) >= PHOTOS_PER_PART:
             self.write()

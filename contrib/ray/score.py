@@ -61,7 +61,7 @@ def score(
             if isinstance(photo, PhotoError):
                 path, error = shown(photo.path), photo.reason
                 row = ScoreRow(path, status="error", error=error, weights=sha256)
-                parts.append(parts.style.record(row))
+                parts.append([parts.style.record(row)])
             elif source.prefix + shown(photo) not in done:
                 missing.append(photo)
         actor = {
@@ -70,14 +70,16 @@ def score(
             "source": source._replace(photos=[]),
             "threads": cpus_per_actor,
         }
-        with counting("scoring photos", len(missing)) as show:
-            scored: set[int] = set()
-            for number, record in rows_from_cluster(missing, actor, address, cpus_per_actor):
-                if number not in scored:
-                    scored.add(number)
-                    parts.append(record)
+        scored: set[int] = set()
+        try:
+            with counting("scoring photos", len(missing)) as show:
+                for rows in rows_from_cluster(missing, actor, address, cpus_per_actor):
+                    new = {number: row for number, row in rows.items() if number not in scored}
+                    parts.append(new.values())
+                    scored.update(new)
                     show(len(scored))
-        parts.write()
+        finally:
+            parts.write()
         if len(scored) < len(missing):
             raise InputError(
                 f"{len(missing) - len(scored)} of {len(missing)} photos have no row. Run the same "
