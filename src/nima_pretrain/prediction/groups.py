@@ -40,7 +40,7 @@ class GroupRules:
     """
 
     seconds: float = 10.0
-    burst: float = 0.62
+    burst: float = 0.68
     duplicate: float = 0.85
 
 
