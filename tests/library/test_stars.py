@@ -58,15 +58,22 @@ def test_photos_below_the_first_threshold_are_rejected_on_request():
     assert [rules.stars(p) for p in (0, 9.9, 10, 20.5, 99, 100)] == [-1, -1, 1, 2, 4, 5]
 
 
+def test_equal_thresholds_leave_out_the_stars_below():
+    rules = rules_of("0,0,0,0,75")
+    assert [rules.stars(p) for p in (0, 74.9, 75, 100)] == [4, 4, 5, 5]
+
+
 @pytest.mark.parametrize(
     "stars",
     [
-        *("", "5,20,50,80", "1,2,3,4,5,6", "5,20,20,80,95", "95,80,50,20,5", "-1,2,3,4,5"),
+        *("", "5,20,50,80", "1,2,3,4,5,6", "95,80,50,20,5", "-1,2,3,4,5"),
         *("5,20,50,80,101", "a,b,c,d,e", "5,20,nan,80,95", "5;20;50;80;95", "1,2,3,4,inf"),
     ],
 )
 def test_other_thresholds_are_refused(stars):
-    with pytest.raises(InputError, match="five rising numbers from 0 to 100 such as 5,20,50,80,95"):
+    with pytest.raises(
+        InputError, match="five numbers from 0 to 100 that do not fall, such as 5,20"
+    ):
         rules_of(stars)
 
 

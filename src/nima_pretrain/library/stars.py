@@ -25,8 +25,8 @@ class StarRules:
     """The rules by which scored photos get stars.
 
     Attributes:
-        thresholds: five rising percentiles, 0 to 100. A photo gets one star for each that its own
-            percentile reaches, and at least one.
+        thresholds: five percentiles, 0 to 100, that do not fall. A photo gets one star for each
+            that its own percentile reaches, and at least one.
         rank: whether the percentile is that among the scored photos at hand, not that among the
             training ratings of the model.
         reject: whether photos below the first threshold are rejected, -1.
@@ -81,11 +81,11 @@ def rules_of(
         thresholds = tuple(float(part) for part in stars.split(","))
     except ValueError:
         thresholds = ()
-    is_rising = all(low < high for low, high in pairwise(thresholds))
-    if len(thresholds) != 5 or not is_rising or thresholds[0] < 0 or thresholds[-1] > 100:
+    is_ordered = all(low <= high for low, high in pairwise(thresholds))
+    if len(thresholds) != 5 or not is_ordered or thresholds[0] < 0 or thresholds[-1] > 100:
         raise InputError(
-            "Expected --stars to be the percentiles for 1 to 5 stars, five rising numbers from 0 "
-            f"to 100 such as {THRESHOLDS}, received {stars!r}."
+            "Expected --stars to be the percentiles for 1 to 5 stars, five numbers from 0 to 100 "
+            f"that do not fall, such as {THRESHOLDS}, received {stars!r}."
         )
     if sidecar not in list(Naming):
         raise InputError(
