@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -184,6 +186,25 @@ def test_other_tiff_files_are_no_raw_files(tmp_path, photo):
     with path.open("rb") as file:
         assert not is_raw(file, ".tif")
     assert read_photo(path).pixels.shape == photo.shape
+
+
+def test_directories_are_searched_to_the_end_of_the_file(tmp_path):
+    # The second directory has the sensor's data, and ends with the file.
+    second = struct.pack("<HHHII", 1, 262, 3, 1, 32803)
+    for first in (b"\0\0" + struct.pack("<I", 14), struct.pack("<HHHIII", 1, 330, 4, 1, 26, 0)):
+        (tmp_path / "photo.tif").write_bytes(b"II*\0\x08\0\0\0" + first + second)
+        with (tmp_path / "photo.tif").open("rb") as file:
+            assert is_raw(file, ".tif")
+            assert file.tell() == 0
+
+
+def test_directories_without_end_are_left_in_time(tmp_path):
+    fields = struct.pack("<H", 65535) + struct.pack("<HHII", 330, 4, 64, 8) * 65535
+    (tmp_path / "photo.tif").write_bytes(b"II*\0\x08\0\0\0" + fields * 8)
+    started = time.monotonic()
+    with (tmp_path / "photo.tif").open("rb") as file:
+        is_raw(file, ".tif")
+    assert time.monotonic() - started < 30
 
 
 def test_a_jpeg_that_is_named_like_a_raw_file_is_a_jpeg(tmp_path, photo):

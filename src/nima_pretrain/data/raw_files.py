@@ -84,8 +84,8 @@ def _fields(file: BinaryIO, order: str) -> Iterator[tuple[int, tuple[int, ...]]]
         struct.error: the file ends inside a directory.
     """
 
-    def unpack(layout: str, content: bytes) -> tuple[int, ...]:
-        return struct.unpack_from(order + layout, content)
+    def unpack(layout: str, content: bytes, start: int = 0) -> tuple[int, ...]:
+        return struct.unpack_from(order + layout, content, start)
 
     def read(offset: int, length: int) -> bytes:
         file.seek(offset)
@@ -101,7 +101,7 @@ def _fields(file: BinaryIO, order: str) -> Iterator[tuple[int, tuple[int, ...]]]
         (count,) = unpack("H", read(offset, 2))
         directory = read(offset + 2, 12 * count + 4)
         for start in range(0, 12 * count, 12):
-            tag, kind, number = unpack("HHI", directory[start:])
+            tag, kind, number = unpack("HHI", directory, start)
             values: tuple[int, ...] = (0,)
             if tag in (_PHOTOMETRIC, _SUB_DIRECTORIES) and kind in _INTEGERS and number:
                 layout = f"{min(number, _MOST_DIRECTORIES)}{_INTEGERS[kind]}"
@@ -112,4 +112,5 @@ def _fields(file: BinaryIO, order: str) -> Iterator[tuple[int, tuple[int, ...]]]
             yield tag, values
             if tag == _SUB_DIRECTORIES:
                 ahead += values
-        ahead += unpack("I", directory[12 * count :])
+        if len(directory) == 12 * count + 4:  # the last one may end with the file
+            ahead += unpack("I", directory, 12 * count)
