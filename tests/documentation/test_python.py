@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import nima_pretrain
+from tests.conftest import ROOT
 from tests.documentation.pages import blocks, name_of, pages
 
 PAGES = [page for page in pages() if blocks(page, "python")]
@@ -79,6 +82,16 @@ def check(source: str) -> None:
 def test_python_of_a_page_fits_the_package(page: Path):
     # Later blocks of a page use what earlier ones imported.
     check("\n".join(blocks(page, "python")))
+
+
+def test_the_guide_lists_every_public_function_and_keywords_that_exist():
+    guide = (ROOT / "docs" / "api.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)\((.*?)\)`", guide, re.MULTILINE))
+    assert set(listed) == set(nima_pretrain._FUNCTIONS)
+    for name, parameters in listed.items():
+        known = inspect.signature(getattr(nima_pretrain, name)).parameters
+        named = re.findall(r"(?:^|, )(\w+)", parameters)
+        assert set(named) <= set(known), name
 
 
 @pytest.mark.parametrize(
