@@ -1,7 +1,7 @@
 """Hook of mkdocs: the page settings.md, all settings of every stage with their defaults."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -51,8 +51,19 @@ def values(field: FieldInfo) -> str:
     kind: Any = field.annotation
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
-    names = [part.__name__ for part in get_args(kind) or (kind,) if hasattr(part, "__name__")]
-    return ", ".join([" or ".join(names).replace("NoneType", "None"), *bounds(field)])
+    if get_origin(kind) is tuple:
+        # A tuple of any length ends in an ellipsis.
+        parts = [name_of(part) for part in get_args(kind) if part is not Ellipsis]
+        return f"list of {parts[0]}" if Ellipsis in get_args(kind) else ", ".join(parts)
+    names = [name_of(part) for part in get_args(kind) or (kind,)]
+    return ", ".join([" or ".join(names), *bounds(field)])
+
+
+def name_of(kind: Any) -> str:
+    """Returns the name of a type, without the conditions on it."""
+    if get_origin(kind) is Annotated:
+        return name_of(get_args(kind)[0])
+    return "None" if kind is type(None) else getattr(kind, "__name__", str(kind))
 
 
 def bounds(field: FieldInfo) -> Iterator[str]:
