@@ -34,8 +34,8 @@ class BusyError(Exception):
 class PhotoEngine:
     """Scores photos of many requests by a LiteRT export.
 
-    Every thread decodes and scores one photo at a time, as `predict` does. LiteRT gains nothing
-    from larger batches on a CPU, and so no photo waits for others.
+    Every thread decodes and scores one photo at a time, as `predict` does, so that no photo waits
+    for others to fill a batch.
 
     Attributes:
         signature: the signature of the export.

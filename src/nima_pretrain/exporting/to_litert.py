@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nima_pretrain.exporting.network import INPUT, OUTPUTS, Computation, without_variables
 from nima_pretrain.exporting.reference_photos import Run
+from nima_pretrain.exporting.to_savedmodel import save
 
 _SIGNATURE = "serving_default"
 
@@ -23,7 +24,7 @@ def write(computation: Computation, path: Path, *, half: bool) -> None:
     frozen = without_variables(computation, batch=1)
     # Names of inputs and outputs come from a SavedModel alone.
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(tf.Module(), folder, signatures={_SIGNATURE: frozen.function})
+        save({_SIGNATURE: frozen.function}, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -4,7 +4,7 @@ Its signatures take pixels, or encoded files as strings. A third has the names a
 idealo's Image Quality Assessment, so that its client for TensorFlow Serving works unchanged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,19 @@ def write(computation: Computation, path: Path, *, half: bool) -> None:
         ENCODED: tf.function(encoded, input_signature=[files], autograph=False),
         IDEALO: tf.function(idealo, input_signature=[from_minus_one], autograph=False),
     }
-    tf.saved_model.save(tf.Module(), path, signatures=signatures)
+    save(signatures, path)
+
+
+def save(signatures: Mapping[str, Any], path: Path | str) -> None:
+    """Writes a SavedModel of functions without variables.
+
+    Args:
+        signatures: the functions, by name.
+        path: the folder.
+    """
+    # Swish has a gradient of its own, which nobody needs here and which cannot be written.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), path, signatures=dict(signatures), options=options)
 
 
 def load(path: Path) -> Run:
