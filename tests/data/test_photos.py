@@ -73,7 +73,7 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, suffix)
 @pytest.mark.parametrize("suffix", [*ORIENTED, "bmp", "gif", "jpeg", "tiff", "heic", "heif"])
 def test_every_format_is_told_by_its_content_and_decoded(tmp_path, suffix, photo):
     path = save(Image.fromarray(photo), tmp_path / f"photo.{suffix}")
-    image, notes, _ = read_photo(path)
+    image, notes, *_ = read_photo(path)
     pixels = np.asarray(image)
     assert pixels.shape == photo.shape
     assert not notes
@@ -126,7 +126,7 @@ def test_embedded_profiles_are_converted_to_srgb(tmp_path):
 
 def test_a_broken_profile_is_ignored_and_said(tmp_path):
     quadrants().save(tmp_path / "photo.png", icc_profile=b"not a profile")
-    image, notes, _ = read_photo(tmp_path / "photo.png")
+    image, notes, *_ = read_photo(tmp_path / "photo.png")
     pixels = np.asarray(image)
     np.testing.assert_array_equal(pixels, np.asarray(quadrants()))
     assert "colour profile is ignored" in notes[0]
@@ -138,7 +138,7 @@ def test_of_moving_pictures_the_first_frame_counts(tmp_path):
         path = tmp_path / f"photo.{suffix}"
         options = {"lossless": True} if suffix == "webp" else {}
         frames[0].save(path, save_all=True, append_images=frames[1:], **options)
-        image, notes, _ = read_photo(path)
+        image, notes, *_ = read_photo(path)
         pixels = np.asarray(image)
         assert (pixels == RED).all()
         assert notes == ("the first frame of several",)

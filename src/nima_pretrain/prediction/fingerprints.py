@@ -1,4 +1,4 @@
-"""Fingerprints: what two photos are compared by, in 2.6 kB a photo."""
+"""Fingerprints of photos: features, perceptual hash and capture time, in 2.6 kB a photo."""
 
 from typing import NamedTuple
 
@@ -54,7 +54,8 @@ def record_type(num_features: int, key_bytes: int = 0) -> np.dtype:
 def record_of(fingerprint: Fingerprint, kind: np.dtype, key: bytes = b"") -> np.ndarray:
     """Returns a fingerprint as an array of one record, see `record_type`."""
     record = np.zeros(1, kind)
-    record["key"] = np.void(key) if key else record["key"]
+    if key:
+        record["key"] = np.void(key)
     record["hash"] = fingerprint.hash
     record["local"], record["utc"] = fingerprint.captured
     record["features"] = fingerprint.features
