@@ -1,6 +1,10 @@
-"""The exceptions for errors that a user can correct."""
+"""The exceptions for errors that a user can correct, and parts of their messages."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _LONGEST = 120  # characters of a file in a message
 
@@ -31,3 +35,17 @@ def shortened(value: object) -> str:
     """Returns the representation of a value for a message, at most 120 characters."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def reason_of(error: "ValidationError", start: int = 0) -> str:
+    """Returns the first problem of a validation in words.
+
+    Args:
+        error: the error.
+        start: number of parts of the place to leave out.
+    """
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"][start:]))[:_LONGEST]
+    if not place:
+        return problem["msg"]
+    return f"{place}: {problem['msg']}, received {shortened(problem['input'])}"

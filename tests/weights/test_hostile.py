@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ from nima_pretrain.prediction.scoring import score_photos
 from nima_pretrain.weights import idealo
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, read_beside, sha256_of
 from nima_pretrain.weights.store import save_weights
+from tests.processes import finish
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
 WEIGHT = "head/head/kernel:0"
@@ -177,6 +179,20 @@ def test_heaps_that_the_library_never_ends_with_are_refused(weights, name):
     sign(weights)
     with pytest.raises(InputError, match="wrong sizes in its heap of names"):
         load_model(weights)
+
+
+def test_names_of_a_kind_that_the_library_crashes_on_are_refused(weights):
+    kind = b"\x19\x01\0\0\x10\0\0\0"  # elements of variable length: strings
+    content = weights.read_bytes()
+    assert kind in content
+    weights.write_bytes(content.replace(kind, b"\x19\xff" + kind[2:]))
+    code = (
+        "import sys; from pathlib import Path; from nima_pretrain.weights.h5_layers import *\n"
+        "with open_layers(Path(sys.argv[1])): pass"
+    )
+    done = finish([sys.executable, "-c", code, str(weights)])
+    assert done.returncode == 1, done.returncode
+    assert "ValueError: expected names in layer_names of '/', received other values" in done.stderr
 
 
 def test_damages_that_the_library_sees_are_refused(weights):

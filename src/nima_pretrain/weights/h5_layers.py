@@ -125,7 +125,10 @@ def _texts(group: h5py.Group, attribute: str) -> list[str]:
         raise ValueError(f"expected a list {place}")
     if stored.shape[0] == 0:  # which Keras writes as floats
         return []
-    if stored.dtype.kind not in "SO":
+    # The library crashes on elements of variable length that are no strings, but are taken for
+    # them; only their size in memory tells them apart.
+    is_odd = stored.get_type().get_size() != stored.dtype.itemsize
+    if stored.dtype.kind not in "SO" or is_odd:
         raise ValueError(f"expected names in {place}, received other values")
     # Before it is read: an attribute can claim any size, too.
     number = stored.shape[0]

@@ -9,9 +9,9 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from nima_pretrain.config import Config
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, reason_of
 from nima_pretrain.files import MOST_BYTES, check_length, parse_json, read_text, write_json
-from nima_pretrain.weights.side_car import SideCar, reason_of
+from nima_pretrain.weights.side_car import SideCar
 
 MANIFEST = "weights.json"
 SOURCE_VARIABLE = "NIMA_PRETRAIN_WEIGHTS"

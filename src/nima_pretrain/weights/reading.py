@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.weights.side_car import AnyCard, Card, expect_kind, read_beside, side_car_path
+from nima_pretrain.weights.side_car import AnyCard, Card, read_beside, side_car_path
 
 
 def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
@@ -27,3 +27,23 @@ def read_side_car(path: Path, kind: type[AnyCard]) -> AnyCard:
 
         found = idealo.side_car_of(path)
     return expect_kind(found or read_beside(path), kind, path)
+
+
+def expect_kind(side_car: Card, kind: type[AnyCard], path: Path) -> AnyCard:
+    """Returns a side-car after checking its kind.
+
+    Args:
+        side_car: the side-car.
+        kind: the expected class.
+        path: the weights file, for the error.
+
+    Raises:
+        InputError: it is of another kind.
+    """
+    if not isinstance(side_car, kind):
+        expected, received = (card.model_fields["kind"].default for card in (kind, type(side_car)))
+        raise InputError(
+            f"Expected weights of a {expected} model, but {path} holds those of a {received} "
+            "model, as its side-car says."
+        )
+    return side_car

@@ -21,13 +21,11 @@ from pydantic import (
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, HeadName, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.errors import InputError, shortened
+from nima_pretrain.errors import InputError, reason_of, shortened
 from nima_pretrain.files import read_json
 
 Kind = Literal["backbone", "pretext", "nima"]
 Origin = Literal["pretraining", "imagenet"]
-
-_LONGEST_PLACE = 120  # characters of a place in a message
 
 # Names the preprocessing of `data/photos.py` and `distortions/geometry.py`; change it with them.
 PREPROCESSING = "upright sRGB, short side first, bilinear"
@@ -227,26 +225,6 @@ def read_beside(path: Path) -> BackboneCard | PretextCard | NimaCard:
     return side_car
 
 
-def expect_kind(side_car: Card, kind: type[AnyCard], path: Path) -> AnyCard:
-    """Returns a side-car after checking its kind.
-
-    Args:
-        side_car: the side-car.
-        kind: the expected class.
-        path: the weights file, for the error.
-
-    Raises:
-        InputError: it is of another kind.
-    """
-    if not isinstance(side_car, kind):
-        expected, received = (card.model_fields["kind"].default for card in (kind, type(side_car)))
-        raise InputError(
-            f"Expected weights of a {expected} model, but {path} holds those of a {received} "
-            "model, as its side-car says."
-        )
-    return side_car
-
-
 def sha256_of(path: Path) -> str:
     """Returns the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
@@ -257,17 +235,3 @@ def _release_of(version: str) -> tuple[int, ...]:
     """Returns major and minor version, which change with the format; () if there are none."""
     found = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(\..{1,40})?", version, re.ASCII)
     return (int(found[1]), int(found[2])) if found else ()
-
-
-def reason_of(error: ValidationError, start: int = 0) -> str:
-    """Returns the first problem of a validation in words.
-
-    Args:
-        error: the error.
-        start: number of parts of the place to leave out.
-    """
-    problem = error.errors()[0]
-    place = ".".join(map(str, problem["loc"][start:]))[:_LONGEST_PLACE]
-    if not place:
-        return problem["msg"]
-    return f"{place}: {problem['msg']}, received {shortened(problem['input'])}"

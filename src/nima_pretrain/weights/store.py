@@ -21,13 +21,12 @@ from nima_pretrain.pretext.methods import method_of_card
 from nima_pretrain.weights import idealo
 from nima_pretrain.weights.h5 import finalize, load_layers, save_layers
 from nima_pretrain.weights.litert import litert_path
-from nima_pretrain.weights.reading import read_side_car
+from nima_pretrain.weights.reading import expect_kind, read_side_car
 from nima_pretrain.weights.side_car import (
     BackboneCard,
     Card,
     NimaCard,
     PretextCard,
-    expect_kind,
     origin_of,
     sha256_of,
     side_car_path,
