@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked, replacing, write_json
+from nima_pretrain.files import replacing, write_json
+from nima_pretrain.locks import locked
 
 HOLDER = """
 import os, sys
 from pathlib import Path
-from nima_pretrain.files import locked
+from nima_pretrain.locks import locked
 with locked(Path(sys.argv[1]), "--output"):
     print("holds", flush=True)
     sys.stdin.readline()

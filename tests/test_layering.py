@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # The tree, from the ground up. A module may import from its own floor and from those below.
 FLOORS = (
     {"errors"},
-    {"files", "progress", "metrics", "native_stderr"},
+    {"files", "locks", "progress", "metrics"},
     {"report"},
     {"config"},
     {"distortions"},

@@ -19,8 +19,9 @@ from sources import Source
 
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.errors import InputError
-from nima_pretrain.prediction.formats import Csv, ScoreRow, shown
+from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.rows import rows_of
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scorer import load_scorer
 
 # A block is one task of an actor: some seconds of work, which a killed worker loses.

@@ -9,8 +9,9 @@ from pyarrow import csv, parquet
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.prediction.files import RowWriter, ScoreFile
+from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import Csv
+from nima_pretrain.prediction.row_writer import RowWriter
 from nima_pretrain.prediction.rows import Stamp, stamp_of
 
 PHOTOS_PER_PART = 10_000

@@ -15,9 +15,10 @@ from sources import source_of
 
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked
-from nima_pretrain.prediction.formats import Csv, ScoreRow, shown
+from nima_pretrain.locks import locked
+from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.merging import MergedCounts, merge
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.progress import counting, show_on
 from nima_pretrain.weights.cache import find_scorer
 from nima_pretrain.weights.reading import read_side_car

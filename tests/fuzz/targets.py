@@ -12,7 +12,8 @@ from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.split import SplitFiles, list_photos
 from nima_pretrain.prediction.files import ScoreFile
-from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreFormat, ScoreRow
+from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreFormat
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.weights.manifest import Manifest, Place, Published, read_manifest
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard, sha256_of

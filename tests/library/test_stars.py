@@ -12,7 +12,8 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
 from nima_pretrain.library.stars import StarRules, give_stars, rules_of
 from nima_pretrain.prediction.files import ScoreFile
-from nima_pretrain.prediction.formats import ScoreRow, format_of, shown
+from nima_pretrain.prediction.formats import format_of
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from tests.prediction.hostile import NAMES
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.prediction.files import ScoreFile
-from nima_pretrain.prediction.formats import Csv, Idealo, Json, JsonLines, ScoreRow, format_of
-from nima_pretrain.prediction.formats import shown as shown_path
+from nima_pretrain.prediction.formats import Csv, Idealo, Json, JsonLines, format_of
+from nima_pretrain.prediction.score_row import ScoreRow
+from nima_pretrain.prediction.score_row import shown as shown_path
 
 GOOD = ScoreRow(
     'two\nlines, "quoted".jpg',

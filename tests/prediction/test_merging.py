@@ -12,9 +12,10 @@ from PIL import Image
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.prediction.files import ScoreFile
-from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreRow
+from nima_pretrain.prediction.formats import Csv, Json, JsonLines
 from nima_pretrain.prediction.merging import merge
 from nima_pretrain.prediction.predict import predict
+from nima_pretrain.prediction.score_row import ScoreRow
 from tests.processes import finish, program, wait_until
 
 WEIGHTS = "01234567"

@@ -13,8 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.prediction.page import write_score_report
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.report import Figure, Table, write_section
 
 ATTACK = "<script>document.title = 'attacked'<.png"

@@ -19,8 +19,8 @@ from nima_pretrain.data.finding import listing_of
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions.geometry import fit_photo
 from nima_pretrain.metrics import mean_score
-from nima_pretrain.prediction.formats import shown
 from nima_pretrain.prediction.predict import predict
+from nima_pretrain.prediction.score_row import shown
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights

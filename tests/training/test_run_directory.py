@@ -6,7 +6,7 @@ import pytest
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked
+from nima_pretrain.locks import locked
 from nima_pretrain.training.run_directory import check_same_run, create_run, holding_run
 
 

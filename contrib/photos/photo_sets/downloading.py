@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked, replacing
+from nima_pretrain.files import replacing
+from nima_pretrain.locks import locked
 from photo_sets import outcomes
 from photo_sets.lists import ListedPhoto
 

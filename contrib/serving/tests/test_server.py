@@ -1,5 +1,4 @@
 """A real server on the loopback interface answers good requests right, whatever else comes."""
-# ruff: noqa: D103
 
 import base64
 import csv

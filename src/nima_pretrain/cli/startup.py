@@ -3,7 +3,7 @@
 import os
 import sys
 
-from nima_pretrain.native_stderr import without_lines
+from nima_pretrain.weights.native_stderr import without_lines
 
 # Messages that TensorFlow prints at its start on every machine, or on every one without a GPU.
 _NOISE = (

@@ -24,10 +24,11 @@ from nima_pretrain.exporting.signature import (
     pixels_of,
     scale_of,
 )
-from nima_pretrain.files import locked, replacing_folder, write_json
-from nima_pretrain.native_stderr import without_lines
+from nima_pretrain.files import replacing_folder, write_json
+from nima_pretrain.locks import locked
 from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.native_stderr import without_lines
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

@@ -21,8 +21,8 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.own_machine import OwnMachineOnly
 from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
-from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
+from nima_pretrain.prediction.score_row import ScoreRow
 
 STARS = range(-1, 6)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked
 from nima_pretrain.library import journal
 from nima_pretrain.library.embedded import embedded_rating
 from nima_pretrain.library.sidecar_files import (
@@ -20,6 +19,7 @@ from nima_pretrain.library.sidecar_files import (
     replace_unchanged,
 )
 from nima_pretrain.library.xmp import rating_of, with_rating
+from nima_pretrain.locks import locked
 
 _ATTEMPTS = 3
 

@@ -13,8 +13,8 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.files import remove_orphans
 from nima_pretrain.library.sidecar_files import TEMPORARY
 from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
-from nima_pretrain.prediction.formats import ScoreRow
 from nima_pretrain.prediction.reading import photo_of, read_scores
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
 
 THRESHOLDS = "5,20,50,80,95"

@@ -14,10 +14,10 @@ from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.data.raw_pairs import raws_beside
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked
 from nima_pretrain.library.sidecars import Stars, persons_stars
 from nima_pretrain.library.taste_check import TasteCheck, cross_validate, near_duplicates
 from nima_pretrain.library.taste_head import Head, design_of, fit_tilt, tilted_head
+from nima_pretrain.locks import locked
 from nima_pretrain.metrics import quantiles_of
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import reference_scores

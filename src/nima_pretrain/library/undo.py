@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked, remove_orphans
+from nima_pretrain.files import remove_orphans
 from nima_pretrain.library.journal import NAME, Entry, read_journal, rewrite_journal, sha256
 from nima_pretrain.library.sidecar_files import (
     LOCK_SECONDS,
@@ -15,6 +15,7 @@ from nima_pretrain.library.sidecar_files import (
     replace_unchanged,
 )
 from nima_pretrain.library.sidecars import sidecars_of
+from nima_pretrain.locks import locked
 from nima_pretrain.prediction.reading import photo_of, read_scores
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.prediction.fingerprints import Fingerprint, record_of, record_type
-from nima_pretrain.prediction.formats import ScoreRow
+from nima_pretrain.prediction.score_row import ScoreRow
 
 _HEAD_BYTES = 64
 _KEY_BYTES = 16

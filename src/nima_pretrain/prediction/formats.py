@@ -3,15 +3,14 @@
 import csv
 import io
 import json
-import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.prediction.score_row import ScoreRow
 
 _DIGITS = 6
 
@@ -27,65 +26,7 @@ NOT_A_ROW = (
 )
 
 
-@dataclass(frozen=True)
-class ScoreRow:
-    """A row of a score file.
-
-    Attributes:
-        path: as given or found; bytes that are not UTF-8 are written as \\udcXX.
-        mean: mean score in points; None on an error, as the next three.
-        std: standard deviation of the predicted ratings, in points.
-        percentile: of the mean among the training ratings of the model, 0 to 100.
-        distribution: shares of the bins, lowest score first; they sum to 1.
-        status: "ok" or "error".
-        error: reason for a missing score.
-        note: remarks on decoding.
-        explanation: the strongest distortions detected by a pretext model.
-        bytes: size of the file; with `modified` it detects changes of the file.
-        modified: time of its last change, ISO 8601, UTC.
-        weights: first characters of the sha256 of the weights.
-        group: identifier of the group of near-duplicates; "" for a photo alone, None if photos
-            were not grouped.
-        best_of_group: whether it has the highest score of its group, as a photo alone has; None
-            if photos were not grouped.
-    """
-
-    path: str
-    mean: float | None = None
-    std: float | None = None
-    percentile: float | None = None
-    distribution: tuple[float, ...] | None = None
-    status: str = "ok"
-    error: str = ""
-    note: str = ""
-    explanation: str = ""
-    bytes: int | None = None
-    modified: str = ""
-    weights: str = ""
-    group: str | None = None
-    best_of_group: bool | None = None
-
-
 _GROUP_FIELDS = ("group", "best_of_group")
-
-
-def check_row(row: ScoreRow) -> None:
-    """Checks the types and numbers of a row that was read from a file.
-
-    Raises:
-        ValueError: it is not a row that `predict` writes.
-    """
-    texts = (row.path, row.status, row.error, row.note, row.explanation, row.modified, row.weights)
-    numbers = [value for value in (row.mean, row.std, row.percentile) if value is not None]
-    numbers += row.distribution or ()
-    has_score = None not in (row.mean, row.std, row.distribution)
-    if not (
-        all(isinstance(text, str) for text in texts)
-        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
-        and row.status in ("ok", "error")
-        and (has_score if row.status == "ok" else row.mean is None)
-    ):
-        raise ValueError("not a row of scores")
 
 
 class ScoreFormat(ABC):
@@ -273,8 +214,3 @@ def format_of(
             f"Rename it, or say --format with one of {names}."
         )
     return found[0]
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """Returns a path as text in which bytes that are not UTF-8 are escaped."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -12,8 +12,9 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile
 from nima_pretrain.prediction.fingerprints import record_of, record_type
-from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
+from nima_pretrain.prediction.formats import ScoreFormat
 from nima_pretrain.prediction.groups import RULES, GroupRules, group_labels
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scoring import Score
 
 # 48 bits: of 100,000 groups, two have the same identifier with a probability of 2e-5.

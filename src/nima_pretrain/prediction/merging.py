@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked, replacing
-from nima_pretrain.prediction.files import RowWriter, check_output, records_in
-from nima_pretrain.prediction.formats import NOT_A_ROW, Csv, JsonLines, ScoreRow, format_of
+from nima_pretrain.files import replacing
+from nima_pretrain.locks import locked
+from nima_pretrain.prediction.files import check_output, records_in
+from nima_pretrain.prediction.formats import NOT_A_ROW, Csv, JsonLines, format_of
+from nima_pretrain.prediction.row_writer import RowWriter
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
 
 _NAMED_CONFLICTS = 5

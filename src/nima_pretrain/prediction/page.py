@@ -18,7 +18,7 @@ from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import PhotoError, read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.files import replacing
-from nima_pretrain.prediction.formats import ScoreRow
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
 from nima_pretrain.report import render
 

@@ -13,11 +13,12 @@ from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.data.photos import MAX_PIXELS
 from nima_pretrain.data.shards import Shard
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import locked
+from nima_pretrain.locks import locked
 from nima_pretrain.prediction.files import ScoreFile, check_output
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile, fingerprint_path
-from nima_pretrain.prediction.formats import ScoreRow, format_of
+from nima_pretrain.prediction.formats import format_of
 from nima_pretrain.prediction.grouping import best_first, fit_columns, write_groups
+from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
 from nima_pretrain.prediction.scoring_rows import Counts, stream_rows, write_missing_rows
@@ -84,22 +85,9 @@ def predict(
     """
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
-    part = Shard.parse(shard) if shard is not None else None
-    if part is not None and group:
-        raise InputError(
-            "--group finds similar photos among all photos, a shard has a part of them. Leave out "
-            "--group or --shard."
-        )
     if file is None and sys.stdout is None:
         raise InputError("Standard output is closed. Expected --output FILE.")
-    listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
-    if not allow_empty and next(iter(listing), None) is None:
-        raise InputError(
-            "Found no photos in the folders given: expected names that end in jpg, png, webp, heic "
-            "or another known format, in either case. --allow-empty takes them as they are."
-        )
-    if part is not None:
-        listing = replace(listing, shard=part)  # which may hold none of few photos
+    listing = _listing(photos, shard, group, allow_empty)
     weights = find_scorer(weights)
     bins = read_side_car(weights, NimaCard).score_scale.bins
     style_of = partial(format_of, format, file, bins)
@@ -150,6 +138,28 @@ def predict(
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return counts
+
+
+def _listing(
+    photos: Listing | Path | str | Sequence[Path | str],
+    shard: str | None,
+    group: bool,
+    allow_empty: bool,
+) -> Listing:
+    part = Shard.parse(shard) if shard is not None else None
+    if part is not None and group:
+        raise InputError(
+            "--group finds similar photos among all photos, a shard has a part of them. Leave out "
+            "--group or --shard."
+        )
+    listing = photos if isinstance(photos, Listing) else listing_of(_arguments(photos))
+    if not allow_empty and next(iter(listing), None) is None:
+        raise InputError(
+            "Found no photos in the folders given: expected names that end in jpg, png, webp, heic "
+            "or another known format, in either case. --allow-empty takes them as they are."
+        )
+    # A shard may hold none of few photos.
+    return replace(listing, shard=part) if part is not None else listing
 
 
 def _arguments(photos: Path | str | Sequence[Path | str]) -> list[str]:

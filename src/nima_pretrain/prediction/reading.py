@@ -11,7 +11,8 @@ from typing import Any
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import parse_json, read_text
-from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreRow
+from nima_pretrain.prediction.formats import Csv, Json, JsonLines
+from nima_pretrain.prediction.score_row import ScoreRow
 
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 _MOST_BYTES = 2**32  # some twenty million rows

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile
-from nima_pretrain.prediction.formats import ScoreRow, shown
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer
 
 

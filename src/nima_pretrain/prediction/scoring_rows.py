@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from nima_pretrain.data.finding import Listing
 from nima_pretrain.errors import InputError, PhotoError
-from nima_pretrain.prediction.files import RowWriter, ScoreFile
+from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile
-from nima_pretrain.prediction.formats import ScoreFormat, ScoreRow, shown
+from nima_pretrain.prediction.formats import ScoreFormat
+from nima_pretrain.prediction.row_writer import RowWriter
 from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
+from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer
 from nima_pretrain.progress import counting
 

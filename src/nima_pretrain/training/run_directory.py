@@ -16,7 +16,8 @@ from nima_pretrain import __version__
 from nima_pretrain.config import AnyConfig, Config, load_config
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.results import RESULTS, Results
-from nima_pretrain.files import ORPHAN, locked, write_json
+from nima_pretrain.files import ORPHAN, write_json
+from nima_pretrain.locks import locked
 from nima_pretrain.training.checkpoint import CHECKPOINT
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ import numpy as np
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.errors import InputError
-from nima_pretrain.native_stderr import without_lines
 from nima_pretrain.weights.litert_features import with_feature_output
+from nima_pretrain.weights.native_stderr import without_lines
 from nima_pretrain.weights.side_car import Card, sha256_of, side_car_path
 
 

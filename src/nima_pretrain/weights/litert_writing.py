@@ -15,10 +15,10 @@ from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.samples import lossless_photos
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
-from nima_pretrain.native_stderr import without_lines
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.pretext.levels import levels_model
 from nima_pretrain.weights.litert import LiteRtModel, litert_path
+from nima_pretrain.weights.native_stderr import without_lines
 from nima_pretrain.weights.side_car import (
     Card,
     LiteRtFile,
