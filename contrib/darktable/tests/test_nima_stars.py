@@ -114,7 +114,7 @@ def test_names_of_all_kinds_get_their_own_stars(photos, tmp_path):
     odd.write_bytes((photos / "d.jpg").read_bytes())
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo")
-    paths = [*sorted(photos.iterdir()), broken, odd, tmp_path / "gone.jpg"]
+    paths = [*sorted(photos.glob("*.jpg")), broken, odd, tmp_path / "gone.jpg"]
     stars, told = press(*(f"0 {path}" for path in paths))
     assert told == "6 of 8 images got stars, 2 could not be scored"
     assert stars == [*map(expected_stars, paths[:5]), 0, expected_stars(odd), 0]
