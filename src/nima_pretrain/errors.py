@@ -46,6 +46,6 @@ def reason_of(error: "ValidationError", start: int = 0) -> str:
     """
     problem = error.errors()[0]
     place = ".".join(map(str, problem["loc"][start:]))[:_LONGEST]
-    if not place:
-        return problem["msg"]
-    return f"{place}: {problem['msg']}, received {shortened(problem['input'])}"
+    # A message may quote the value, as the kind of a side-car.
+    message = problem["msg"][: 2 * _LONGEST]
+    return f"{place}: {message}, received {shortened(problem['input'])}" if place else message

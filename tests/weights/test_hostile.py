@@ -142,6 +142,7 @@ SIDE_CARS = {
     ),
     "a later version": ({"package_version": "99.1.0"}, "it is of a later version than .*; update"),
     "a preparation of 5,000 letters": ({"preprocessing": "x" * 5000}, "by 'x{119} .*this version"),
+    "a kind of 5,000 letters": ({"kind": "x" * 5000}, "Input tag 'x{100,240}\\.$"),
     "no version": ({"package_version": "the last"}, "expected a version such as 0.2.0"),
     "a huge input": ({"network": {"width": 0.35, "input_size": 60_000}}, "input_size"),
     "a huge width": ({"network": {"width": 1e6, "input_size": 32}}, "width"),
