@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: install install-keras3 demo test test-keras3 fuzz check docs format lock release-check clean
+.PHONY: install install-keras3 demo test test-keras3 test-contrib fuzz check docs format lock release-check clean
 
 install: .venv/installed
 install-keras3: .venv-keras3/installed
@@ -35,6 +35,18 @@ test: install
 # The same tests with today's TensorFlow and Keras 3, which Python 3.12 and later get anyway.
 test-keras3: install install-keras3
 	.venv-keras3/bin/python $(PYTEST)
+
+# The folders of contrib/: each has an environment of its own, Ray's tests run in it.
+contrib/%/.venv/installed: contrib/%/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	touch $@
+
+test-contrib: install $(patsubst %,contrib/%/.venv/installed,darktable photos ray)
+	$(BIN)/python -m pytest contrib/darktable/tests
+	$(BIN)/python -m pytest contrib/photos/tests
+	$(BIN)/python -m pytest contrib/serving/tests
+	PYTHONPATH=src contrib/ray/.venv/bin/python -m pytest contrib/ray/tests
 
 # 100,000 mutated ratings files and 20,000 of each other kind, read in processes of their own.
 fuzz: install
