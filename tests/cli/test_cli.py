@@ -154,7 +154,7 @@ WRONG = {
             *("predict", "{images}", "--weights", "{nima}", "--output", "new.json"),
             *("--format", "idealo", "--resume"),
         ],
-        "too little for --resume, --report and --xmp",
+        "too little for --resume, --report, --xmp and --group",
     ),
     "a format that is none": (
         ["predict", "{images}", "--weights", "{nima}", "--format", "xml"],

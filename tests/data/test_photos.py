@@ -252,9 +252,9 @@ def test_a_file_that_vanishes_before_it_is_identified_is_an_error_of_that_file(
     path.write_text("no photo")
     really_open = photos._open
 
-    def open_and_remove(file, name):
+    def open_and_remove(*arguments):
         path.unlink()
-        return really_open(file, name)
+        return really_open(*arguments)
 
     monkeypatch.setattr(photos, "_open", open_and_remove, raising=True)
     with pytest.raises(PhotoError, match="cannot identify image file"):

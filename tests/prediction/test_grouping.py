@@ -124,7 +124,7 @@ def test_json_has_the_same_groups_as_csv(shoot, tmp_path):
         assert (
             is_best.map({True: "yes", False: "no"}).tolist() == expected["best_of_group"].tolist()
         )
-    with pytest.raises(InputError, match="too little for --resume, --report and --group"):
+    with pytest.raises(InputError, match="too little for --resume, --report, --xmp and --group"):
         predict(shoot, tmp_path / "idealo.json", format="idealo")
 
 
