@@ -102,7 +102,7 @@ def test_undo_tells_what_it_leaves(run, photo_folder, tmp_path):
     "options, message",
     [
         (["--rank"], "Expected --xmp beside --stars, --rank"),
-        (["--xmp", "--stars", "1,2"], "five rising numbers"),
+        (["--xmp", "--stars", "1,2"], "five numbers from 0 to 100 that do not fall"),
         (["--xmp", "--sidecar", "adobe"], "one of full, stem, both, received 'adobe'"),
         (["--xmp", "--format", "idealo"], "too little for --resume, --report"),
     ],
