@@ -15,8 +15,7 @@ import nima_pretrain
 from nima_pretrain.cli import app
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 

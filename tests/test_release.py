@@ -1,4 +1,4 @@
-"""What a release needs: one version, a check that refuses, and workflows with pinned actions."""
+"""Requirements of a release: one version, a strict check, workflows with pinned actions."""
 
 import os
 import re

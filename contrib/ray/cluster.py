@@ -17,8 +17,7 @@ import ray
 import sources
 from sources import Source
 
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.rows import rows_of
 from nima_pretrain.prediction.score_row import ScoreRow, shown

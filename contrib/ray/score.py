@@ -13,8 +13,7 @@ from parts import Parts, write_parquet
 from rich.console import Console
 from sources import source_of
 
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.locks import locked
 from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.merging import MergedCounts, merge

@@ -7,8 +7,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from nima_pretrain.data.finding import EXTENSIONS, listing_of, listing_of_lines
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 
 
 class Source(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from ai_edge_litert.interpreter import Interpreter
 
-from nima_pretrain.data.photos import PhotoError, read_photo
-from nima_pretrain.errors import InputError
+from nima_pretrain.data.photos import read_photo
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.exporting.signature import read_signature
 
 

@@ -24,7 +24,7 @@ from nima_pretrain.errors import InputError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may cost.
+    """The limits of a request.
 
     Attributes:
         body_bytes: length of a body.

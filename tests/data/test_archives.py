@@ -11,7 +11,7 @@ import pytest
 
 from nima_pretrain.data.archives import members, open_file
 from nima_pretrain.data.finding import find_photos, listing_of
-from nima_pretrain.data.photos import PhotoError, load_photo
+from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.data.split import (
     SplitFiles,
@@ -22,7 +22,7 @@ from nima_pretrain.data.split import (
 )
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from nima_pretrain.data.finding import Listing, find_photos, listing_of, listing_of_lines
-from nima_pretrain.data.photos import PhotoError, load_photo
-from nima_pretrain.errors import InputError
+from nima_pretrain.data.photos import load_photo
+from nima_pretrain.errors import InputError, PhotoError
 
 
 def names_below(root):

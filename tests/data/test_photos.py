@@ -11,14 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from nima_pretrain.data import photos
-from nima_pretrain.data.photos import (
-    PhotoError,
-    _has_heif,
-    load_fitted,
-    load_photo,
-    read_photo,
-)
+from nima_pretrain.data.photos import _has_heif, load_fitted, load_photo, read_photo
 from nima_pretrain.distortions.geometry import fit_photo
+from nima_pretrain.errors import PhotoError
+from tests.data.dng import UNDO
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -49,17 +45,8 @@ ORIENTED = ["jpg", "png", "webp", "tif", "mpo", "avif"]
 @pytest.mark.parametrize("suffix", ORIENTED)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, suffix):
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
     upright = quadrants().resize((80, 40), Image.Resampling.NEAREST)
-    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
+    stored = upright.transpose(UNDO[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(stored, tmp_path / f"photo.{suffix}", exif=exif)

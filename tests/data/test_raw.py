@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nima_pretrain.data.photos import PhotoError, load_photo, read_photo
+from nima_pretrain.data.photos import load_photo, read_photo
 from nima_pretrain.data.raw_files import is_raw
+from nima_pretrain.errors import PhotoError
 from tests.data.dng import jpeg_of, mosaic, stored, write_dng
 from tests.data.test_photos import BLUE, GREEN, RED, WHITE, save
 
@@ -47,7 +48,7 @@ def is_upright(pixels):
     return np.abs(np.array(corners(pixels)) - expected).max() <= 40
 
 
-# What the file has besides the sensor's data: nothing; a preview as most cameras write it, without
+# Previews beside the sensor's data: none; one as most cameras write it, without
 # EXIF data; one with an orientation of its own; a bitmap; one that is upright although the RAW file
 # is not, as some converters write it. The last can be told where width and height are exchanged.
 @pytest.mark.parametrize(
@@ -246,7 +247,8 @@ def test_a_file_that_claims_too_much_takes_no_memory(tmp_path, scene):
     program = """if True:
         import resource, sys
         from pathlib import Path
-        from nima_pretrain.data.photos import PhotoError, load_photo
+        from nima_pretrain.data.photos import load_photo
+        from nima_pretrain.errors import PhotoError
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for path in Path(sys.argv[1]).iterdir():
             try:
@@ -276,7 +278,8 @@ def test_damaged_raw_files_crash_nothing(tmp_path, scene):
     program = """if True:
         import sys
         from pathlib import Path
-        from nima_pretrain.data.photos import PhotoError, load_photo
+        from nima_pretrain.data.photos import load_photo
+        from nima_pretrain.errors import PhotoError
         for path in Path(sys.argv[1]).iterdir():
             try:
                 load_photo(path)

@@ -81,7 +81,7 @@ def test_without_rawpy_raw_files_are_skipped_and_that_is_said_once(tmp_path, wit
     (message,) = caplog.messages
     assert message.startswith("RAW files are skipped")
     assert "pip install 'nima-pretrain[raw]'" in message
-    # What is named is an error of its own.
+    # A named file is an error of its own.
     assert names_in(listing_of([str(tmp_path / "2.CR3")])) == ["2.CR3"]
 
 

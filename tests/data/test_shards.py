@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from nima_pretrain.data.finding import listing_of, listing_of_lines
-from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.data.shards import Shard
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 
 
 def shards_of(listing, count):

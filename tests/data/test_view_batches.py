@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.photos import PhotoError, load_photo
+from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import get_bank
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 
 BANK = get_bank("paper")
 

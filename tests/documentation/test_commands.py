@@ -139,7 +139,7 @@ def test_commands_are_found_wherever_pages_have_them(tmp_path, monkeypatch):
     ]
 
 
-# What lies in contrib/ has programs of its own.
+# contrib/ has programs of its own.
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if ROOT / "contrib" not in page.parents], ids=name_of
 )
@@ -210,7 +210,7 @@ def quick_lines(page: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, lively_nima, photo) -> Path:
-    """What the pages' commands begin with: photos, rated photos, ratings, finished runs."""
+    """Inputs of the pages' commands: photos, rated photos, ratings, finished runs."""
     folder = tmp_path_factory.mktemp("user")
     for name in ("photos", "my_photos", "rated_photos"):
         (folder / name).mkdir()

@@ -62,7 +62,7 @@ BY_FORMAT = dict(zip(FORMATS, (by_savedmodel, by_onnx, by_litert, by_openvino), 
 
 
 def fitted_by_hand(path: Path, size: int) -> np.ndarray:
-    """What the signature says of `letterbox`, in plain Pillow."""
+    """Letterboxing as the signature describes it, in plain Pillow."""
     photo = Image.open(path).convert("RGB")
     width, height = photo.size
     short = min(width, height)

@@ -1,4 +1,4 @@
-"""What is fuzzed: kinds of files that people and servers hand to the program, and their readers."""
+"""Targets of fuzzing: the files that people and servers hand to the program, and their readers."""
 
 import json
 import random

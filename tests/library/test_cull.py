@@ -297,7 +297,7 @@ def test_scores_are_kept_and_the_port_may_be_taken(folder, weights, tmp_path):
         assert done.returncode == 2
         assert f"Cannot serve at port {port}" in done.stderr
         assert "Traceback" not in done.stderr
-    # What the file says is shown, so nothing is scored again.
+    # The page shows the edited score, so nothing was scored again.
     rows = pd.read_csv(scores, dtype=str, keep_default_na=False)
     rows.loc[0, "mean"] = "4.987"
     rows.to_csv(scores, index=False)

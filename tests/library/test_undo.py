@@ -21,7 +21,7 @@ from tests.library.packets import PACKETS
 from tests.processes import program, wait_until
 
 PRIOR = [PACKETS["darktable"], PACKETS["UTF-16"], PACKETS["exiftool"], None]
-# What its 17 MB decompress from is 22 kB long.
+# Its 17 MB are compressed to 22 kB.
 BOMB = base64.b64encode(gzip.compress(bytes(17 * 2**20))).decode()
 
 

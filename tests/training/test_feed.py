@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.training.feed import Feed
 
 SIGNATURE = (tf.TensorSpec((None, 2), tf.float32), tf.TensorSpec((None, 1), tf.float32))

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from nima_pretrain.config import PretextConfig, PretrainConfig
-from nima_pretrain.data.photos import PhotoError
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.training.pretrain import pretrain

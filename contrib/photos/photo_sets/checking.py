@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from nima_pretrain.data.archives import open_file
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.photos import read_photo
 from nima_pretrain.data.split import PARTS, split_names
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.files import replacing
 from nima_pretrain.progress import counting
 from photo_sets.downloading import Outcome, read_outcomes

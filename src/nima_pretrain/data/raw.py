@@ -117,7 +117,7 @@ def _orientation_of(preview: Image.Image, raw: "RawPy") -> int:
     """
     try:
         own = preview.getexif().get(ExifTags.Base.Orientation)
-    # Whatever is wrong with the preview's EXIF data, the RAW file has others.
+    # Broken EXIF data of the preview; the RAW file has its own.
     except Exception:
         own = None
     sizes = raw.sizes

@@ -10,7 +10,8 @@ from pathlib import Path
 from nima_pretrain.data import raw
 from nima_pretrain.data.archives import open_file
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.photos import read_photo
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.files import replacing
 from nima_pretrain.progress import counting
 

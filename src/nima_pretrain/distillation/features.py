@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from nima_pretrain.config import TeacherConfig
-from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.distillation.teachers import load_teacher
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.files import replacing
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import outputs_of_photos

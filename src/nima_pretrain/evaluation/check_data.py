@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, load_photo
+from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.rated_rows import RatedRows
 from nima_pretrain.data.rating_files import find_images, repeated_ids
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale, parse_scale
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.metrics import Agreement, mean_score, scored
 from nima_pretrain.progress import counting
 

@@ -11,7 +11,7 @@ from pydantic import (
     model_serializer,
 )
 
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, reason_of
 from nima_pretrain.files import read_json, write_json
 
 RESULTS = "results.json"
@@ -39,10 +39,9 @@ class Results(BaseModel):
         try:
             return cls.model_validate(read_json(file, "results"))
         except ValidationError as error:
-            place = ".".join(map(str, error.errors()[0]["loc"]))
             raise InputError(
-                f"{file} does not hold the results that are expected there: {place}: "
-                f"{error.errors()[0]['msg']}. Make it anew."
+                f"{file} does not hold the results that are expected there: {reason_of(error)}. "
+                "Make it anew."
             ) from None
 
     def write(self, folder: Path) -> None:

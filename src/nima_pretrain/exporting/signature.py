@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, NetworkConfig
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, reason_of
 from nima_pretrain.exporting.formats import FormatName, Precision
 from nima_pretrain.files import read_json
 from nima_pretrain.weights.side_car import NimaCard
@@ -173,8 +173,7 @@ def read_signature(folder: Path) -> Signature:
     try:
         return Signature.model_validate(read_json(path, "signature"))
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(
-            f"{path} does not fit this version ({__version__}): {place}: "
-            f"{error.errors()[0]['msg']}. Export the weights again."
+            f"{path} does not fit this version ({__version__}): {reason_of(error)}. "
+            "Export the weights again."
         ) from None

@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.photos import read_photo
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.own_machine import OwnMachineOnly
 from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
 from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
+from nima_pretrain.prediction.reading import photo_of
 from nima_pretrain.prediction.score_row import ScoreRow
 
 STARS = range(-1, 6)
@@ -109,7 +110,7 @@ class Culling:
         number = request.path_params["number"]
         if number >= len(photos):
             raise HTTPException(404)
-        return Path(photos[number].path)
+        return photo_of(photos[number])
 
     def _page(self) -> str:
         entries = [
@@ -118,7 +119,7 @@ class Culling:
                 "number": number,
                 "link": f"photo/{number}",
                 "picture": f"thumbnail/{number}",
-                "stars": _stars_of(Path(row.path)),
+                "stars": _stars_of(photo_of(row)),
             }
             for number, row in enumerate(self.selection.photos)
         ]

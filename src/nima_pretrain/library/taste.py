@@ -11,9 +11,8 @@ import keras
 import numpy as np
 
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.photos import PhotoError
 from nima_pretrain.data.raw_pairs import raws_beside
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.sidecars import Stars, persons_stars
 from nima_pretrain.library.taste_check import TasteCheck, cross_validate, near_duplicates
 from nima_pretrain.library.taste_head import Head, design_of, fit_tilt, tilted_head

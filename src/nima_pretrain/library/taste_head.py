@@ -164,7 +164,7 @@ def tilted_head(head: Head, design: Design, parameters: np.ndarray) -> Head:
     weights = _slope_weights(head.stars)
     by_feature = spread * head.kernel @ weights + taste  # (F,)
     constant = offset + spread * head.bias @ weights - design.centre @ taste
-    # What all bins share cancels in the softmax; centred, the layer's values stay small.
+    # A value shared by all bins cancels in the softmax; centred, the layer's values stay small.
     stars = head.stars - head.stars.mean()
     kernel = head.kernel + np.outer(by_feature, stars)
     return Head(kernel, head.bias + constant * stars, head.stars)

@@ -12,9 +12,9 @@ import numpy as np
 
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, load_fitted
+from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.samples import embedded_photos
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.prediction.engines import ENGINES, engine_for, load_engine
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE

@@ -14,7 +14,7 @@ from nima_pretrain.prediction.score_row import ScoreRow
 
 _DIGITS = 6
 
-# What `ScoreFormat.row` raises for a record that is no row.
+# Raised by `ScoreFormat.row` for a record that is no row.
 NOT_A_ROW = (
     ValueError,
     TypeError,

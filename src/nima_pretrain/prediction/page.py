@@ -15,9 +15,11 @@ from urllib.parse import quote
 import numpy as np
 
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import PhotoError, read_photo
+from nima_pretrain.data.photos import read_photo
 from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.files import replacing
+from nima_pretrain.prediction.reading import photo_of
 from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
 from nima_pretrain.report import render
@@ -168,9 +170,9 @@ def _with_thumbnails(photos: Sequence[ScoreRow], beside: Path) -> list[dict[str,
         ThreadPoolExecutor(os.cpu_count()) as executor,
         counting("thumbnails", len(photos)) as show,
     ):
-        pictures = ordered_map(executor, thumbnail, (Path(row.path) for row in photos), ahead=64)
+        pictures = ordered_map(executor, thumbnail, map(photo_of, photos), ahead=64)
         for row, picture in zip(photos, pictures, strict=True):
-            link = _link(Path(row.path), beside)
+            link = _link(photo_of(row), beside)
             entries.append({**entry_of(row), "link": link, "picture": _data_url(picture)})
             show(len(entries))
     return entries

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from nima_pretrain.data.photos import PhotoError
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile
 from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nima_pretrain.data.photos import MAX_PIXELS, Photo, PhotoError, read_photo
+from nima_pretrain.data.photos import MAX_PIXELS, Photo, read_photo
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.metrics import percentile_of
 from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.explaining import Explainer, load_explainer

@@ -13,8 +13,9 @@ import numpy as np
 
 from nima_pretrain.data.capture_time import CaptureTime
 from nima_pretrain.data.parallel import ordered_map
-from nima_pretrain.data.photos import Photo, PhotoError, read_photo
+from nima_pretrain.data.photos import Photo, read_photo
 from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.errors import PhotoError
 from nima_pretrain.metrics import mean_score, score_spread
 from nima_pretrain.prediction.engines import Engine
 from nima_pretrain.prediction.fingerprints import Fingerprint, fingerprint_of
