@@ -10,8 +10,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Scores": {
         "nima_pretrain.prediction.scorer": ("Scorer",),
         "nima_pretrain.prediction.scoring": ("Score",),
-        "nima_pretrain.data.photos": ("PhotoError",),
-        "nima_pretrain.errors": ("InputError",),
+        "nima_pretrain.errors": ("InputError", "PhotoError"),
     },
     "Ratings": {
         "nima_pretrain.data.rating_files": ("load_ratings",),

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -286,6 +287,17 @@ def test_only_this_page_on_this_machine_is_answered(folder, weights, tmp_path):
         answers = [ask(address, path=f"{base}photo/{number}") for number in range(6)]
         assert [status for status, _ in answers].count(404) == 1
         assert not any(b"root:" in content for _, content in answers)
+
+
+def test_photos_may_have_names_of_any_bytes(folder, weights):
+    photo = folder / os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(folder / "a b#1.jpg", photo)
+    with served(folder, weights) as (address, _):
+        base = urlsplit(address).path
+        for number in range(7):
+            assert ask(address, path=f"{base}thumbnail/{number}")[0] == 200
+            assert ask(address, "PUT", f"{base}stars/{number}", body=b'{"stars": 3}')[0] == 200
+    assert rating_of(photo) == 3
 
 
 def test_scores_are_kept_and_the_port_may_be_taken(folder, weights, tmp_path):
