@@ -184,9 +184,3 @@ def test_the_python_of_the_readme_runs(tmp_path, photo, monkeypatch, capsys):
     assert path == "my_photos/photo 2.jpg"
     assert float(second) == pytest.approx(mean, abs=1e-5)
     assert bad.startswith("my_photos/broken.jpg None cannot identify")
-
-
-def test_links_of_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
