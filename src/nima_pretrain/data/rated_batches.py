@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import load_fitted
+from nima_pretrain.data.share import WHOLE, Share
 from nima_pretrain.distortions.geometry import Fit
 
 # Decoded photos are cached across epochs if all of them fit into this much memory.
@@ -41,6 +42,7 @@ class RatedBatches:
         crop_from: side, in pixels, to which photos are resized before a random window of `size`
             is cut, anew in every epoch; None for no crop.
         first: number of batches to skip at the beginning, when training resumes.
+        share: the part of every batch to load.
     """
 
     paths: Sequence[Path]
@@ -53,6 +55,7 @@ class RatedBatches:
     vary: bool = True
     crop_from: int | None = None
     first: int = 0
+    share: Share = WHOLE
     _cache: dict[Path, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -65,29 +68,39 @@ class RatedBatches:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         with ThreadPoolExecutor() as executor:
-            epoch, step = divmod(self.first, self.batches_per_epoch)
-            start = step * self.batch_size
-            items = islice(self._items(epoch), start, None)
+            items = chain.from_iterable(self._batches())
             photos = ordered_map(executor, self._photo, items, ahead=2 * self.batch_size)
-            while True:
-                for first in range(start, len(self.paths), self.batch_size):
-                    stop = min(first + self.batch_size, len(self.paths))
-                    rows, images = zip(*(next(photos) for _ in range(first, stop)), strict=True)
-                    yield np.stack(images), self.targets[list(rows)]
-                start = 0
+            for batch in self._batches():
+                images = np.empty((len(batch), self.size, self.size, 3), np.uint8)
+                for place in range(len(batch)):
+                    images[place] = next(photos)
+                yield images, self.targets[[item.row for item in batch]]
 
-    def _items(self, first_epoch: int) -> Iterator[_Item]:
-        rows = np.arange(len(self.paths))
+    def _batches(self) -> Iterator[list[_Item]]:
+        """Yields the share of every batch."""
+        first_epoch, step = divmod(self.first, self.batches_per_epoch)
+        start = step * self.batch_size
         for epoch in count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            order = rng.permutation(rows) if self.vary else rows
-            flips = rng.random(len(rows)) < (0.5 if self.vary and self.flip else 0)
-            margin = self._loaded_size - self.size
-            places = rng.integers(0, margin + 1, (len(rows), 2))
-            for row, flipped, place in zip(order, flips, places, strict=True):
-                yield _Item(int(row), bool(flipped), (int(place[0]), int(place[1])))
+            items = self._items(epoch)
+            for first in range(start, len(items), self.batch_size):
+                batch = items[first : first + self.batch_size]
+                yield batch[self.share.of(len(batch))]
+            start = 0
 
-    def _photo(self, item: _Item) -> tuple[int, np.ndarray]:
+    def _items(self, epoch: int) -> list[_Item]:
+        """Returns all photos of an epoch in their order."""
+        rows = np.arange(len(self.paths))
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(rows) if self.vary else rows
+        flips = rng.random(len(rows)) < (0.5 if self.vary and self.flip else 0)
+        margin = self._loaded_size - self.size
+        places = rng.integers(0, margin + 1, (len(rows), 2))
+        return [
+            _Item(int(row), bool(flipped), (int(place[0]), int(place[1])))
+            for row, flipped, place in zip(order, flips, places, strict=True)
+        ]
+
+    def _photo(self, item: _Item) -> np.ndarray:
         path = self.paths[item.row]
         image = self._cache.get(path)
         if image is None:
@@ -96,4 +109,4 @@ class RatedBatches:
                 self._cache[path] = image
         top, left = item.place
         image = image[top : top + self.size, left : left + self.size]
-        return item.row, image[:, ::-1] if item.flipped else image
+        return image[:, ::-1] if item.flipped else image

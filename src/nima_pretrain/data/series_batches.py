@@ -15,6 +15,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from nima_pretrain.data.rendering import Job, rendered
+from nima_pretrain.data.share import WHOLE, Share
 from nima_pretrain.data.view_batches import number_of
 from nima_pretrain.distortions import DistortionBank
 from nima_pretrain.distortions.augmentations import NO_AUGMENTATION, Augmentation
@@ -25,11 +26,12 @@ _OF_ORDER = 2**31 + 1
 
 
 class SeriesSample(TypedDict):
-    """A batch of B photos in a sample of their series.
+    """A batch of B photos in a sample of their series, or a share of it.
 
     Attributes:
         images: (N, S, S, 3) uint8 RGB, 0 to 255.
-        places: (N, 2) int32, the photo of every image, and its index among the bank's views.
+        places: (N, 2) int32, the photo of every image, counted in the whole batch, and its index
+            among the bank's views.
         series_weights: (B, series) float32: for k sampled series of a photo the number of all
             series over k, and 0 for the others; the mean over all samples is 1.
     """
@@ -40,8 +42,9 @@ class SeriesSample(TypedDict):
 
 
 class _Visit(NamedTuple):
-    """One photo of a batch, and the indices of its series and views."""
+    """One photo, its row in the batch, and the indices of its series and views."""
 
+    row: int
     name: str
     number: int
     series: tuple[int, ...]
@@ -75,6 +78,7 @@ class SeriesBatches:
     num_workers: int | None = None
     augmentation: Augmentation = NO_AUGMENTATION
     first: int = 0
+    share: Share = WHOLE
 
     @property
     def visits_per_epoch(self) -> int:
@@ -97,7 +101,9 @@ class SeriesBatches:
         for current in count(epoch):
             visits = self._visits(current)
             for first in range(start, len(visits), self.photos_per_batch):
-                yield visits[first : first + self.photos_per_batch]
+                batch = visits[first : first + self.photos_per_batch]
+                placed = [visit._replace(row=row) for row, visit in enumerate(batch)]
+                yield placed[self.share.of(len(placed))]
             start = 0
 
     def _visits(self, epoch: int) -> list[_Visit]:
@@ -115,7 +121,7 @@ class SeriesBatches:
                     for view in (chosen.reference, *chosen.views)
                 }
                 visits.append(
-                    _Visit(name, epoch * num_visits + visit, series, tuple(sorted(views)))
+                    _Visit(0, name, epoch * num_visits + visit, series, tuple(sorted(views)))
                 )
         order = np.random.default_rng([self.seed, epoch]).permutation(len(visits))
         return [visits[index] for index in order]
@@ -138,9 +144,10 @@ class SeriesBatches:
         weights = np.zeros((len(visits), num_series), np.float32)
         for row, visit in enumerate(visits):
             weights[row, list(visit.series)] = num_series / len(visit.series)
-        places = [(row, view) for row, visit in enumerate(visits) for view in visit.views]
+        places = [(visit.row, view) for visit in visits for view in visit.views]
+        none = np.zeros((0, self.size, self.size, 3), np.uint8)  # a share may be empty
         return {
-            "images": np.concatenate(views),
-            "places": np.array(places, np.int32),
+            "images": np.concatenate(views) if views else none,
+            "places": np.array(places, np.int32).reshape(-1, 2),
             "series_weights": weights,
         }

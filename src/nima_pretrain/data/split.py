@@ -146,8 +146,8 @@ def split_photos(
     return split, scan
 
 
-def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
-    """Writes the photos of a run as CSV: `photo,part,sha256`."""
+def photo_list(split: PhotoSplit, scan: Scan) -> "pd.DataFrame":
+    """Returns the photos of a run as a table: photo, part, sha256."""
     import pandas as pd
 
     rows = [
@@ -155,8 +155,13 @@ def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
         for part in PARTS
         for name in getattr(split, part)
     ]
+    return pd.DataFrame(rows, columns=["photo", "part", "sha256"])
+
+
+def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
+    """Writes the table of `photo_list` as CSV."""
     with replacing(file) as partial:
-        pd.DataFrame(rows, columns=["photo", "part", "sha256"]).to_csv(partial, index=False)
+        photo_list(split, scan).to_csv(partial, index=False)
 
 
 def read_photo_list(file: Path) -> "pd.DataFrame":

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nima_pretrain.data.rendering import Job, rendered
+from nima_pretrain.data.share import WHOLE, Share
 from nima_pretrain.distortions import Views
 from nima_pretrain.distortions.augmentations import NO_AUGMENTATION, Augmentation
 from nima_pretrain.distortions.geometry import Fit
@@ -36,6 +37,7 @@ class ViewBatches:
         augmentation: random change of a photo before its views are rendered.
         num_workers: processes that render ahead; None for half the cores, 0 for none.
         first: number of batches to skip at the beginning, when training resumes.
+        share: the part of every batch to render.
     """
 
     root: Path
@@ -49,6 +51,7 @@ class ViewBatches:
     num_workers: int | None = None
     vary: bool = True
     augmentation: Augmentation = NO_AUGMENTATION
+    share: Share = WHOLE
 
     @property
     def batches_per_epoch(self) -> int:
@@ -70,13 +73,14 @@ class ViewBatches:
                 yield Job(path, self.views, self.size, self.fit, seed, self.augmentation)
 
     def _names_of(self, batch: int) -> list[str]:
-        """Returns the photos of a batch, counted from the beginning of training."""
+        """Returns the share of a batch's photos; batches count from the beginning of training."""
         epoch, place = divmod(batch, self.batches_per_epoch)
         start = place * self.photos_per_batch
         indices: Sequence[int] | np.ndarray = range(len(self.names))
         if self.vary:
             indices = np.random.default_rng([self.seed, epoch]).permutation(len(self.names))
-        return [self.names[index] for index in indices[start : start + self.photos_per_batch]]
+        batch_indices = indices[start : start + self.photos_per_batch]
+        return [self.names[index] for index in batch_indices[self.share.of(len(batch_indices))]]
 
     def _gather(self, views: Iterator[np.ndarray], num_photos: int) -> np.ndarray:
         """Returns one array of a batch, filled photo by photo, so that memory is not doubled."""

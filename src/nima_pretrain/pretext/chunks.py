@@ -10,7 +10,9 @@ Batch-norm normalizes within a chunk, so both passes use the same chunks. Images
 the chunks, since the statistics of a dozen views of one photo are not those of photographs.
 
 Under a distribution strategy every replica gets the full batch and processes every R-th chunk, and
-the results are summed over the replicas. So the result is that of one device.
+the results are summed over the replicas. So the result is that of one device. The workers of a
+training on several machines divide the chunks in the same way, see `networks.workers`; the chunks
+do not depend on their number.
 """
 
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from nima_pretrain.networks.workers import workers
 
 
 class Chunks(NamedTuple):
@@ -99,6 +103,7 @@ def pull_back_in_chunks(
     chunks: Chunks,
     gradients: tf.Tensor,
     xla: bool = False,
+    training: bool = True,
 ) -> list[tf.Tensor]:
     """Returns the gradient of the backbone's trainable variables, one tensor each.
 
@@ -110,6 +115,7 @@ def pull_back_in_chunks(
         chunks: the chunks given to `features_in_chunks`.
         gradients: (N, F) float32, the gradient of the loss by the features.
         xla: see `features_in_chunks`.
+        training: see `features_in_chunks`.
     """
     variables = backbone.trainable_variables
     moving = _moving_statistics(backbone)
@@ -117,7 +123,7 @@ def pull_back_in_chunks(
 
     def pull_back(some: tf.Tensor, by_features: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            features = backbone(some, training=True)
+            features = backbone(some, training=training)
         return tape.gradient(
             features,
             variables,
@@ -139,19 +145,25 @@ def pull_back_in_chunks(
 
 
 def _sum_over(chunks: Chunks, step: Callable[..., tuple], *state: Any) -> tuple:
-    """Returns the state after `step` has run on every chunk, summed over all replicas.
+    """Returns the state after `step` has run on every chunk, summed over all replicas or workers.
 
     Chunks run one at a time; in parallel all would take memory at once.
     """
-    replica = tf.distribute.get_replica_context()
-    num_replicas = replica.num_replicas_in_sync
+    replica, others = tf.distribute.get_replica_context(), workers()
+    if others.count > 1:
+        first, num_replicas = tf.constant(others.index), others.count
+    else:
+        first = tf.cast(replica.replica_id_in_sync_group, tf.int32)
+        num_replicas = replica.num_replicas_in_sync
     _, *state = tf.while_loop(
         lambda chunk, *_: chunk < chunks.count,
         lambda chunk, *state: (chunk + num_replicas, *step(chunk, *state)),
-        (tf.cast(replica.replica_id_in_sync_group, tf.int32), *state),
+        (first, *state),
         parallel_iterations=1,
     )
-    if num_replicas > 1:
+    if others.count > 1:
+        state = others.sum(state)
+    elif num_replicas > 1:
         state = replica.all_reduce(tf.distribute.ReduceOp.SUM, state)
     return tuple(state)
 

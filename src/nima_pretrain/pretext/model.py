@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nima_pretrain.networks.gradients import apply_gradients, loss_scale
 from nima_pretrain.networks.layers import BackboneOnViews
+from nima_pretrain.networks.workers import workers
 from nima_pretrain.pretext.chunks import (
     Chunks,
     features_in_chunks,
@@ -44,6 +45,7 @@ class PretextModel(keras.Model):
     A step computes the gradient of the full batch in the memory of one chunk, see
     `pretext.chunks`. The model contains its losses: compile it with an optimizer only, and fit it
     on views only. A batch may be a sample of the views instead, `data.series_batches.SeriesSample`.
+    Of several workers each gives its share of a batch, and steps on the whole one.
 
     Attributes:
         chunk_size: see `Steps`.
@@ -83,7 +85,7 @@ class PretextModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Makes one optimizer step with the gradient of the full batch."""
-        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        views = workers().gather(keras.utils.unpack_x_y_sample_weight(data)[0])
         loss, gradients = (
             self._gradients_in_chunks(views) if self.chunk_size else self._gradients_at_once(views)
         )
@@ -93,7 +95,7 @@ class PretextModel(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Computes the losses of a batch, in the memory of one chunk."""
-        views, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        views = workers().gather(keras.utils.unpack_x_y_sample_weight(data)[0])
         images = _images_of(views)
         chunks = self._chunks(images, step=0)
         features = features_in_chunks(self.backbone, images, chunks, False, self.xla)
