@@ -21,6 +21,11 @@ class FinetuneConfig(NetworkConfig):
         description="statistics of the batch, or always those of the start; only these are fixed",
     )
     batch_size: int = Field(96, ge=1)
+    chunk_size: int | None = Field(
+        None,
+        ge=2,
+        description="photos in memory at once, and that batch-norm sees together; None: the batch",
+    )
     epochs: int = Field(200, ge=1, description="maximum; early stopping may end sooner")
     head_epochs: int | None = Field(
         None, ge=0, description="epochs of the head alone; None: until the first plateau"

@@ -12,6 +12,7 @@ from nima_pretrain.networks.nima import head_of
 from nima_pretrain.networks.optimizers import backbone_and_head_optimizer, head_optimizer
 from nima_pretrain.training.callbacks import LogLearningRates, ReduceOnPlateau, StopOnPlateau
 from nima_pretrain.training.checkpoint import Stage
+from nima_pretrain.training.chunked_model import chunked
 from nima_pretrain.training.feed import Feed, feed_rated
 from nima_pretrain.training.objective import Objective
 from nima_pretrain.training.progress_bar import ShowProgress
@@ -68,7 +69,9 @@ def fit_ratings(
     training = feed_rated(*objective.training, config, vary=True, start=start)
     validation = feed_rated(*objective.validation, config)
     trained = objective.model_of(model)
-    if config.batch_norm == "fixed":
+    if config.chunk_size:
+        trained = chunked(trained, backbone, config)
+    elif config.batch_norm == "fixed":
         trained = with_fixed_statistics(trained, backbone)
     fit = partial(
         fit_stage,
