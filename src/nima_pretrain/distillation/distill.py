@@ -26,6 +26,7 @@ from nima_pretrain.training.objective import LabelObjective, Objective
 from nima_pretrain.training.ratings_split import RatingsSplit, photos_without_ratings
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.run_directory import config_of_run
+from nima_pretrain.training.several_workers import refuse_several_workers
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def distill(
         >>> config = DistillConfig(teachers=(TeacherConfig(backbone="ResNet50"),))
         >>> distill("ratings.json", "runs/student", images="photos", config=config)
     """
+    refuse_several_workers("distill")
     run = Path(run)
     if config is None and not resume:
         raise InputError("Expected a config with teachers, received none.")

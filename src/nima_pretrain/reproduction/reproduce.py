@@ -8,6 +8,7 @@ from nima_pretrain.reproduction.finished import Grid
 from nima_pretrain.reproduction.grid import folds_of, load, run_grid
 from nima_pretrain.reproduction.results import write_results
 from nima_pretrain.training.run_directory import enter_run, holding_run
+from nima_pretrain.training.several_workers import refuse_several_workers
 
 
 @holding_run
@@ -30,6 +31,7 @@ def reproduce(config: ReproduceConfig, run: Path | str) -> dict[str, Any]:
         >>> from nima_pretrain.config import ReproduceConfig, load_config
         >>> reproduce(load_config(ReproduceConfig, Path("grid.json")), "runs/grid")
     """
+    refuse_several_workers("reproduce")
     run = Path(run)
     ratings = load(config.data)
     folds = folds_of(config, ratings)

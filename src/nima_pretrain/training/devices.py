@@ -4,6 +4,9 @@ import logging
 
 import tensorflow as tf
 
+from nima_pretrain.errors import InputError
+from nima_pretrain.networks.workers import workers
+
 logger = logging.getLogger(__name__)
 
 
@@ -12,9 +15,17 @@ def choose_strategy(mirrored: bool) -> tf.distribute.Strategy:
 
     Args:
         mirrored: whether to use all visible GPUs; without any, all logical CPUs.
+
+    Raises:
+        InputError: this process is one of several workers, which use one device each.
     """
     if not mirrored:
         return tf.distribute.get_strategy()
+    if workers().count > 1:
+        raise InputError(
+            f"Expected mirrored=false on each of {workers().count} workers, received true. Start "
+            "one worker for each GPU instead."
+        )
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     logger.info("devices: %s", ", ".join(device.name for device in devices))
     return tf.distribute.MirroredStrategy([device.name for device in devices])

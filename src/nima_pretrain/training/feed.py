@@ -1,4 +1,7 @@
-"""Feeds: NumPy batches as datasets for `fit`, with the time that training waits for them."""
+"""Feeds: NumPy batches as datasets for `fit`, with the time that training waits for them.
+
+Of several workers, each feeds its share of every batch.
+"""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +21,7 @@ from nima_pretrain.data.split import PhotoSplit
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank
 from nima_pretrain.distortions.augmentations import NO_AUGMENTATION
+from nima_pretrain.networks.workers import workers
 from nima_pretrain.pretext.method import Method
 from nima_pretrain.training.checkpoint import Position, Stage
 from nima_pretrain.training.devices import give_to_all_replicas
@@ -122,6 +126,7 @@ def feed_training(
         augmentation=method.augmentation,
         num_workers=config.num_workers,
         seed=config.seed,
+        share=workers().share,
     )
     first = _batches_before(start, samples.batches_per_epoch, config)
     size = config.input_size
@@ -179,6 +184,7 @@ def _view_batches(
         seed=config.seed,
         vary=vary,
         augmentation=method.augmentation if vary else NO_AUGMENTATION,
+        share=workers().share,
     )
 
 
@@ -230,6 +236,7 @@ def feed_rated(
         crop_from=config.crop_from,
         batch_size=config.batch_size,
         seed=config.seed,
+        share=workers().share,
     )
     per_epoch = batches.batches_per_epoch
     if start:

@@ -22,7 +22,9 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.nima import build_nima, start_from_mean
 from nima_pretrain.networks.photo_model import PhotoModel
+from nima_pretrain.networks.workers import workers
 from nima_pretrain.prediction.variation import warn_of_features
+from nima_pretrain.training.agreement import check_division, check_same_start
 from nima_pretrain.training.callbacks import log_files
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
 from nima_pretrain.training.finetune_stages import fit_ratings
@@ -40,6 +42,7 @@ from nima_pretrain.training.ratings_split import (
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.resumable_fit import Checkpoints
 from nima_pretrain.training.run_directory import config_of_run, goes_on, holding_run, open_run
+from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
@@ -47,6 +50,7 @@ from nima_pretrain.weights.store import check_base_weights, load_base_weights
 logger = logging.getLogger(__name__)
 
 
+@on_all_workers
 @holding_run
 def finetune(
     ratings: Path | str | Ratings,
@@ -107,8 +111,7 @@ def finetune(
     )
     weights, config = start_from(backbone, config)
     check_base_weights(weights)
-    if photos is not None:
-        find_photos(Path(photos))  # before hours of training on ratings
+    _check_work(config, photos)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
 
@@ -144,6 +147,7 @@ def finetune(
             "with_photos": photos is not None,
         }
         start = Position(Stage.HEADS)
+    check_same_start(config, split.table().drop(columns="path"), start)
     _introduce(model, split, config, about)
 
     # Fit: the head until its first plateau, then everything until early stopping, then order.
@@ -187,6 +191,19 @@ def _config_of(
     if share is None:
         return config
     return load_config(type(config), overrides=[f"share={share}"], base=config)
+
+
+def _check_work(config: FinetuneConfig, photos: Path | str | None) -> None:
+    """Checks what would fail only after hours of training on ratings."""
+    check_division("batch_size", config.batch_size, config.batch_size, config.chunk_size)
+    if photos is None:
+        return
+    if workers().count > 1:
+        raise InputError(
+            "Expected one worker for the ordering stage, received TF_CONFIG of "
+            f"{workers().count}. Fine-tune without --photos, or on one machine."
+        )
+    find_photos(Path(photos))
 
 
 def _ratings_of(

@@ -26,6 +26,7 @@ from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import FinetuneResults, PretrainResults, TrainResults
 from nima_pretrain.training.run_directory import carry_on, config_of_run, holding_run, open_run
+from nima_pretrain.training.several_workers import refuse_several_workers
 from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import copy_weights
@@ -112,6 +113,7 @@ def train(
     Example:
         >>> train(run="runs/demo")  # a few minutes on two cores
     """
+    refuse_several_workers("train")
     started = time.perf_counter()
     run = Path(run)
     is_demo = photos is None

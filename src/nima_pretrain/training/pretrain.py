@@ -8,33 +8,35 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nima_pretrain.config import PretextConfig, load_config, method_named_in
+from nima_pretrain.config import PretextConfig
 from nima_pretrain.data.split import (
     PARTS,
     PhotoSplit,
     find_again,
     list_photos,
     lists_of,
+    photo_list,
     split_photos,
     write_photo_list,
 )
-from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import freeze_batch_norm
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.variation import warn_of_features
 from nima_pretrain.pretext.method import Method
-from nima_pretrain.pretext.methods import METHODS, method_of
+from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.pretext.model import PretextModel
-from nima_pretrain.pretext.ranking import DistortionMethod
+from nima_pretrain.training.agreement import check_division, check_same_start
 from nima_pretrain.training.callbacks import FollowSchedule, LogLearningRates, log_files
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
 from nima_pretrain.training.devices import choose_strategy
 from nima_pretrain.training.feed import Feed, feed_training, feed_views
+from nima_pretrain.training.pretext_config import config_of
 from nima_pretrain.training.pretext_files import draw_views, save_pretext
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
-from nima_pretrain.training.run_directory import CONFIG, goes_on, holding_run, open_run
+from nima_pretrain.training.run_directory import goes_on, holding_run, open_run
+from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
@@ -44,6 +46,7 @@ logger = logging.getLogger(__name__)
 _PHOTOS = "photos.csv"
 
 
+@on_all_workers
 @holding_run
 def pretrain(
     photos: Path | str,
@@ -87,19 +90,26 @@ def pretrain(
         >>> pretrain("my_photos", "runs/pretrain", config=PretrainConfig(epochs=5))
     """
     photos, run = Path(photos), Path(run)
-    config, resume = _config_of(method, config, run, resume), goes_on(run, resume)
+    config, resume = config_of(method, config, run, resume), goes_on(run, resume)
     lists = lists_of(training_list, validation_list, test_list)
     # Before an existing run is replaced.
     found = None if resume else list_photos(photos, lists)
     base_weights, config = start_from(base_weights, config, "imagenet")
     check_base_weights(base_weights)
+    trained = method_of(config)
+    per_photo = 2 * (trained.series_per_photo or 0) or trained.views.num_views  # images, at least
+    check_division(
+        "photos_per_batch",
+        config.photos_per_batch,
+        config.photos_per_batch * per_photo,
+        config.chunk_size,
+    )
+    strategy = choose_strategy(config.mirrored)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
 
     # Load: photos and their split, the model and its initialization.
     keras.utils.set_random_seed(config.seed)
-    trained = method_of(config)
-    strategy = choose_strategy(config.mirrored)
     if checkpoint:
         split, scan = find_again(run / _PHOTOS, photos)
         model = _build(trained, strategy)
@@ -114,6 +124,7 @@ def pretrain(
         draw_views(run, split, trained)
         about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
         start = Position(Stage.HEADS if config.freeze_backbone_steps else Stage.EVERYTHING)
+    check_same_start(config, photo_list(split, scan), start)
     _introduce(trained, model, split, about)
 
     # Fit: optionally the heads alone for some steps, then everything.
@@ -189,30 +200,6 @@ def _test(model: PretextModel, run: Path, test: Feed) -> dict[str, float]:
     load_weights(model, run / "pretext.h5")
     with test:
         return model.evaluate(test.dataset, steps=test.steps, verbose=0, return_dict=True)
-
-
-def _config_of(
-    method: str | None, config: PretextConfig | None, run: Path, resume: bool
-) -> PretextConfig:
-    if config is None and resume:
-        method = method or method_named_in(run / CONFIG)
-    if method not in (None, *METHODS):
-        raise InputError(
-            f"Expected a method of {', '.join(METHODS)}, received {method!r}. A method of your own "
-            "is known once the module that registers it is imported."
-        )
-    if config is None and resume:
-        config = load_config(METHODS[str(method)].config_class, run / CONFIG)
-    if config is None:
-        config = METHODS[method or DistortionMethod.name].config_class.model_validate({})
-    if config.method not in METHODS:
-        raise InputError(
-            f"The config is for the method {config.method!r}, which is not registered. Import the "
-            "module that adds it to `pretext.methods.METHODS`."
-        )
-    if method not in (None, config.method):
-        raise InputError(f"The config is for the method {config.method}, received {method!r}.")
-    return config
 
 
 def _build(method: Method[Any], strategy: tf.distribute.Strategy) -> PretextModel:

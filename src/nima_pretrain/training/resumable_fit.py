@@ -13,6 +13,8 @@ from typing import Any
 import keras
 
 from nima_pretrain.config import FinetuneConfig, PretextConfig
+from nima_pretrain.networks.workers import workers
+from nima_pretrain.training.agreement import callbacks_of_workers
 from nima_pretrain.training.callbacks import KeepBest, Logs, Plateau, StopOnPlateau
 from nima_pretrain.training.checkpoint import (
     CHECKPOINT,
@@ -68,7 +70,12 @@ def resumable_fit(
                     initial_epoch=first_epoch,
                     epochs=last_epoch,
                     verbose=0,
-                    callbacks=[*callbacks, *([stop] if stop else []), checkpoints],
+                    callbacks=[
+                        *callbacks_of_workers(),
+                        *callbacks,
+                        *([stop] if stop else []),
+                        checkpoints,
+                    ],
                     shuffle=False,
                     **watched,
                 )
@@ -78,7 +85,7 @@ class Checkpoints(keras.callbacks.Callback):
     """A callback that saves checkpoints at intervals within an epoch and at its end.
 
     One object serves all stages of a run. SIGTERM, which `docker stop` and schedulers send, saves
-    a checkpoint after the current step and ends the process.
+    a checkpoint after the current step and ends the process, and all other workers with it.
 
     Args:
         run: the run directory.
@@ -182,6 +189,7 @@ class Checkpoints(keras.callbacks.Callback):
         is_last = batch + 1 == self.params["steps"]
         # Not after the last step: an epoch without steps left could not be resumed for validation.
         is_due = time.monotonic() - self._last_saved >= self._every_seconds
+        self._is_to_end = workers().any(self._is_to_end)
         if not is_last and (is_due or self._is_to_end):
             self._save()
             self._end_if_asked()
@@ -194,6 +202,7 @@ class Checkpoints(keras.callbacks.Callback):
             best_epoch=self.best.epoch,
             best_logs=self.best.logs,
         )
+        self._is_to_end = workers().any(self._is_to_end)
         self._save()
         self._end_if_asked()
 

@@ -39,7 +39,7 @@ _BEFORE_THE_FIRST_STEP = (
     "tensorboard",
 )
 # Settings that do not affect the results of a run.
-_FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
+FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
 
 
 def holding_run(function: AnyFunction) -> AnyFunction:
@@ -106,7 +106,7 @@ def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
         InputError: settings differ; the message names them.
     """
     before, now = of_run.model_dump(mode="json"), asked.model_dump(mode="json")
-    changed = [key for key in now if now[key] != before[key] and key not in _FREE_TO_CHANGE]
+    changed = [key for key in now if now[key] != before[key] and key not in FREE_TO_CHANGE]
     if changed:
         differences = ", ".join(f"{key}={before[key]} (received {now[key]})" for key in changed)
         raise InputError(

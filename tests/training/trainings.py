@@ -1,0 +1,59 @@
+"""Small trainings in one process: alone, or one of several workers. For test_several_workers.py.
+
+Run with a folder of inputs and one for the runs. One process for all of them saves starts.
+"""
+
+import sys
+from pathlib import Path
+
+from nima_pretrain.cli.console import start_logging
+from nima_pretrain.cli.startup import import_tensorflow
+from nima_pretrain.config import FinetuneConfig, PretrainConfig
+from nima_pretrain.config.pretext import SimCLRConfig
+
+# Few layers, since most of the time goes into making graphs.
+SMALL = {"backbone": "MobileNet", "width": 0.1, "input_size": 32, "seed": 1}
+# The last batch of an epoch has one photo, so that one worker's share of it is empty.
+UNEVEN = {**SMALL, "num_workers": 0, "photos_per_batch": 2, "epochs": 1, "split": (3, 1, 0)}
+WHOLE = PretrainConfig(**UNEVEN, chunk_size=59)
+SAMPLED = PretrainConfig(
+    **UNEVEN,
+    chunk_size=48,
+    series_per_photo=18,
+    balance="linear",
+    mirror=True,
+    smallest_window=0.8,
+    clip_norm=1.0,
+)
+CONTRASTIVE = SimCLRConfig(**UNEVEN | {"photos_per_batch": 3}, chunk_size=2, learning_rate=1e-3)
+# Nothing gains 9 points: two epochs of the head, then one of everything, with a new optimizer.
+# Twenty photos end in a batch of one chunk, so that one worker has none. A chunk of one or two
+# photos would have no variance, and Adam would scale the rounding of its vanishing gradients.
+RATED = FinetuneConfig(
+    **SMALL,
+    batch_size=8,
+    chunk_size=4,
+    dropout=0.5,
+    min_delta=9.0,
+    plateau_patience=1,
+    epochs=3,
+)
+
+
+def main(inputs: Path, runs: Path) -> None:
+    """Runs all trainings."""
+    start_logging()
+    import_tensorflow()
+    from nima_pretrain.training.finetune import finetune
+    from nima_pretrain.training.pretrain import pretrain
+
+    photos, rated = inputs / "photos", inputs / "rated"
+    configs = {"whole": WHOLE, "sampled": SAMPLED, "contrastive": CONTRASTIVE}
+    for name, config in configs.items():
+        pretrain(photos, runs / name, config=config, base_weights="none")
+    ratings = rated / "ratings.csv"
+    finetune(ratings, runs / "rated", images=rated, config=RATED, backbone="none")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
