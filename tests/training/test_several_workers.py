@@ -26,7 +26,7 @@ from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.tf_config import ONLY_MEMBER, Member, member_of
 from tests.conftest import ROOT, write_photos
 from tests.processes import finish, position_of, program, wait_until
-from tests.training.trainings import RATED, WHOLE
+from tests.training.trainings import RATED, WEIGHTS, WHOLE
 
 SECONDS_TO_END = 90  # for a worker whose partner was killed
 
@@ -114,7 +114,7 @@ def test_a_killed_worker_ends_the_run_which_resumes_on_one(inputs, runs, tmp_pat
     config.write_text(RATED.model_copy(update={"checkpoint_seconds": 0.0}).model_dump_json())
     rated = inputs / "rated"
     data = ("--ratings", rated / "ratings.csv", "--images", rated, "--run", run)
-    command = program("finetune", *data, "--backbone", "none", "--config", config)
+    command = program("finetune", *data, "--backbone", WEIGHTS, "--config", config)
     chief, other = (
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         for environment in environments()
