@@ -173,6 +173,17 @@ def test_other_files_are_refused(tmp_path, name, content):
         merge([tmp_path / name], tmp_path / "scores.csv")
 
 
+@pytest.mark.parametrize(
+    "style", [Csv(2, has_groups=True), Json(has_groups=True), JsonLines(has_groups=True)]
+)
+def test_files_with_groups_are_refused(tmp_path, style):
+    grouped = replace(GOOD, group="1", best_of_group=True)
+    part = written(tmp_path / f"part{style.suffixes[0]}", style, grouped, BAD)
+    with pytest.raises(InputError, match="without --group"):
+        merge([part], tmp_path / "scores.csv")
+    assert not (tmp_path / "scores.csv").exists()
+
+
 def test_missing_files_and_unknown_outputs_are_refused(tmp_path):
     part = written(tmp_path / "1.csv", Csv(2), GOOD)
     with pytest.raises(InputError, match=r"Cannot read the score file .*gone.csv: No such file"):
