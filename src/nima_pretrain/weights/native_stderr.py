@@ -3,8 +3,12 @@
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# There is one stderr: two threads that exchanged it at once would leave it in a deleted file.
+_STDERR = threading.RLock()
 
 
 @contextmanager
@@ -14,9 +18,9 @@ def without_lines(*noise: bytes) -> Iterator[None]:
     Args:
         noise: parts of the lines to leave out; an empty one leaves out all.
     """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
+    with _STDERR, tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        stderr = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
             yield
