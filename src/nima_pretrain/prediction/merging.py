@@ -13,7 +13,7 @@ from nima_pretrain.locks import locked
 from nima_pretrain.prediction.files import check_output, records_in
 from nima_pretrain.prediction.formats import NOT_A_ROW, Csv, JsonLines, format_of
 from nima_pretrain.prediction.row_writer import RowWriter
-from nima_pretrain.prediction.score_row import ScoreRow
+from nima_pretrain.prediction.score_row import ScoreRow, check_row
 from nima_pretrain.progress import counting
 
 _NAMED_CONFLICTS = 5
@@ -185,6 +185,7 @@ class _MergedRows:
                 )
             try:
                 row = style.row(record.removeprefix(style.between))
+                check_row(row)
             except NOT_A_ROW:
                 raise _is_other(part, style.name) from None
             if row.best_of_group is not None:
