@@ -1,5 +1,6 @@
 """Filtering of what libraries written in C++ print: they bypass Python's stderr."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -32,3 +33,14 @@ def without_lines(*noise: bytes) -> Iterator[None]:
                 if not any(part in line for part in noise):
                     os.write(stderr, line)
             os.close(stderr)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Hides what converters of models print: statistics. What fails, they raise."""
+    handlers = logging.root.handlers[:]
+    try:
+        with without_lines(b""):
+            yield
+    finally:
+        logging.root.handlers[:] = handlers  # some add one, which would repeat every line
