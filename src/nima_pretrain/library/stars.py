@@ -1,5 +1,6 @@
 """Stars for scored photos: by thresholds on the percentile of a score, into XMP sidecars."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import remove_orphans
-from nima_pretrain.library.sidecar_files import TEMPORARY
+from nima_pretrain.library.sidecar_files import remove_remains
 from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
 from nima_pretrain.prediction.reading import photo_of, read_scores
 from nima_pretrain.prediction.score_row import ScoreRow
@@ -131,7 +131,8 @@ def stars(
     )
     rows = read_scores(Path(scores))
     scored = [row for row in rows if row.status == "ok"]
-    if scored and not any(photo_of(row).exists() for row in scored):
+    # Path.exists raises where it may not look.
+    if scored and not any(os.path.exists(photo_of(row)) for row in scored):  # noqa: PTH110
         raise InputError(
             f"None of the {len(scored)} photos in {scores} exists, {scored[0].path} for example. "
             "Their paths are relative: change to the folder where predict ran."
@@ -162,7 +163,7 @@ def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
     problems = []
     owners: dict[Path, Path] = {}
     for folder in {photo_of(row).parent for row in scored}:
-        remove_orphans(folder / TEMPORARY)
+        remove_remains(folder)
     with counting("writing stars", len(scored)) as show:
         for row, percentile in zip(scored, _percentiles(scored, rules.rank), strict=True):
             photo, given = photo_of(row), rules.stars(percentile)
