@@ -140,7 +140,8 @@ class _Packet:
         try:
             root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
         except etree.XMLSyntaxError as error:
-            raise InputError(f"{name} is no XMP: {error.msg}.") from None
+            reason = str(error.msg)[:200]  # it may quote a name of any length
+            raise InputError(f"{name} is no XMP: {reason}.") from None
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
