@@ -16,7 +16,8 @@ import nima_pretrain
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.journal import NAME, Entry, read_journal, sha256
 from nima_pretrain.library.sidecar_files import TEMPORARY
-from nima_pretrain.library.sidecars import Naming, set_stars, sidecars_of, stars_of
+from nima_pretrain.library.sidecar_names import Naming, sidecars_of
+from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.library.undo import undo_stars
 from nima_pretrain.library.xmp import rating_of, with_rating
 from tests.library.packets import PACKETS

@@ -12,7 +12,8 @@ import numpy as np
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.sidecar_files import remove_remains
-from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
+from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecars import Outcome, set_stars
 from nima_pretrain.prediction.reading import photo_of, read_scores
 from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
@@ -161,20 +162,20 @@ def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
     written: Counter[int] = Counter()
     outcomes: Counter[Outcome] = Counter()
     problems = []
-    owners: dict[Path, Path] = {}
+    names = SidecarNames(map(photo_of, scored))
     for folder in {photo_of(row).parent for row in scored}:
         remove_remains(folder)
     with counting("writing stars", len(scored)) as show:
         for row, percentile in zip(scored, _percentiles(scored, rules.rank), strict=True):
             photo, given = photo_of(row), rules.stars(percentile)
             try:
-                _check_alone(photo, rules.sidecar, owners)
                 outcome = set_stars(
                     photo,
                     given,
                     by_person=False,
                     naming=rules.sidecar,
                     overwrite=rules.overwrite,
+                    names=names,
                 )
             except InputError as error:
                 problems.append(str(error))
@@ -206,13 +207,3 @@ def _percentiles(scored: Sequence[ScoreRow], rank: bool) -> Sequence[float]:
     ordered = np.sort(means)
     places = np.searchsorted(ordered, means, "left") + np.searchsorted(ordered, means, "right")
     return (50 * places / max(len(means), 1)).tolist()
-
-
-def _check_alone(photo: Path, naming: Naming, owners: dict[Path, Path]) -> None:
-    """Checks that no other photo of the run has the same sidecar, such as a.jpg and a.png."""
-    for sidecar in sidecars_of(photo, naming):
-        owner = owners.setdefault(sidecar, photo)
-        if owner != photo:
-            raise InputError(
-                f"{photo} gets no stars: {sidecar} has those of {owner}. Choose --sidecar full."
-            )

@@ -14,7 +14,7 @@ from nima_pretrain.library.sidecar_files import (
     remove_remains,
     replace_unchanged,
 )
-from nima_pretrain.library.sidecars import sidecars_of
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.locks import locked
 from nima_pretrain.prediction.reading import photo_of, read_scores
 
@@ -63,13 +63,13 @@ def _sidecars_of(place: Path) -> dict[Path, Collection[str] | None]:
     """Returns the names of the sidecars to restore, None for all, by folder with a journal."""
     if os.path.isdir(place):  # noqa: PTH112 - Path raises where it may not look
         return {journal.parent: None for journal in sorted(place.rglob(NAME))}
+    # Other rows have no stars, and may name files that are no photos.
+    photos = [photo_of(row) for row in read_scores(place) if row.status == "ok"]
+    sidecars = SidecarNames(photos)
     names: dict[Path, set[str]] = {}
-    for row in read_scores(place):
-        # Other rows have no stars, and may name files that are no photos.
-        if row.status == "ok":
-            photo = photo_of(row)
-            own = {sidecar.name for sidecar in sidecars_of(photo)}
-            names.setdefault(photo.parent, set()).update(own)
+    for photo in photos:
+        own = {sidecar.name for sidecar in sidecars.all_of(photo)}
+        names.setdefault(photo.parent, set()).update(own)
     # As above.
     return {folder: own for folder, own in names.items() if os.path.exists(folder / NAME)}  # noqa: PTH110
 
