@@ -9,7 +9,8 @@ from PIL import Image
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.sidecar_names import Naming, SidecarNames
 from nima_pretrain.library.sidecars import Outcome, persons_stars, set_stars, stars_of
-from nima_pretrain.library.stars import StarRules, give_stars
+from nima_pretrain.library.star_rules import StarRules
+from nima_pretrain.library.stars import give_stars
 from nima_pretrain.library.undo import undo_stars
 from nima_pretrain.library.xmp import Rating, rating_of, with_rating
 from nima_pretrain.prediction.score_row import ScoreRow

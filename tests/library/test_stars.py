@@ -12,8 +12,10 @@ from PIL import Image
 
 import nima_pretrain
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
-from nima_pretrain.library.stars import StarRules, give_stars, rules_of
+from nima_pretrain.library.sidecar_names import Naming
+from nima_pretrain.library.sidecars import set_stars, stars_of
+from nima_pretrain.library.star_rules import StarRules, rules_of
+from nima_pretrain.library.stars import give_stars
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import format_of
 from nima_pretrain.prediction.score_row import ScoreRow, shown
