@@ -110,6 +110,27 @@ def test_undo_goes_back_to_a_change_between_two_runs_and_no_further(tmp_path):
     assert sidecar.read_bytes() == between
 
 
+def test_undo_finds_folders_at_any_depth_but_none_behind_links(tmp_path):
+    top, behind = tmp_path / "top", tmp_path / "behind"
+    deepest = top.joinpath(*["a"] * 1200)
+    folder = tmp_path
+    for name in deepest.relative_to(tmp_path).parts:
+        folder /= name
+        folder.mkdir()
+    for photo in write_photos(deepest, 1) + write_photos(behind, 1):
+        set_stars(photo, 3, by_person=False)
+    (top / "link").symlink_to(behind)
+    try:
+        assert undo_stars(top) == (1, 0, ())
+        assert stars_of(behind / "000.jpg").stars == 3
+    finally:  # here, since pytest's own way to remove folders is recursive
+        for path in deepest.iterdir():
+            path.unlink()
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
+
+
 def test_undo_takes_a_score_file(tmp_path, monkeypatch):
     photos = write_photos(tmp_path, 4)
     before = contents_of(tmp_path)

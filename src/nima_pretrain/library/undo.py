@@ -1,7 +1,8 @@
 """Undoing a model's stars: sidecars become what the journal says that they were."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +63,8 @@ def undo_stars(place: Path | str) -> Undone:
 def _sidecars_of(place: Path) -> dict[Path, Collection[str] | None]:
     """Returns the names of the sidecars to restore, None for all, by folder with a journal."""
     if os.path.isdir(place):  # noqa: PTH112 - Path raises where it may not look
-        return {journal.parent: None for journal in sorted(place.rglob(NAME))}
+        found = sorted(folder for folder in _folders_in(place) if os.path.lexists(folder / NAME))
+        return dict.fromkeys(found)
     # Other rows have no stars, and may name files that are no photos.
     photos = [photo_of(row) for row in read_scores(place) if row.status == "ok"]
     sidecars = SidecarNames(photos)
@@ -72,6 +74,16 @@ def _sidecars_of(place: Path) -> dict[Path, Collection[str] | None]:
         names.setdefault(photo.parent, set()).update(own)
     # As above.
     return {folder: own for folder, own in names.items() if os.path.exists(folder / NAME)}  # noqa: PTH110
+
+
+def _folders_in(top: Path) -> Iterator[Path]:
+    """Yields a folder and those below it, however deep, but none behind links."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        with suppress(OSError), os.scandir(folder) as entries:
+            waiting += [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def _undo(folder: Path, names: Collection[str] | None) -> Undone:
