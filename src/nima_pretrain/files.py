@@ -42,6 +42,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not like:
             remove_orphans(path)
+        partial.unlink(missing_ok=True)  # a link there would be written through
         yield partial
         partial.replace(path)
     except OSError as error:
