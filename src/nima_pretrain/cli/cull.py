@@ -9,7 +9,6 @@ import typer
 from nima_pretrain.cli.console import say, start_logging
 from nima_pretrain.cli.options import EngineChoice, start_engines
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecars import Naming
 
 
 def cull(
@@ -26,8 +25,12 @@ def cull(
         str | None, typer.Option(metavar="FILE|NAME", help="As for predict.")
     ] = None,
     sidecar: Annotated[
-        Naming, typer.Option(help="Sidecars to write: photo.jpg.xmp, photo.xmp, or both.")
-    ] = Naming.FULL,
+        str,
+        typer.Option(
+            metavar="full|stem|both",
+            help="Sidecars to write: photo.jpg.xmp, photo.xmp, or both.",
+        ),
+    ] = "full",
     engine: EngineChoice = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0: any free one.")

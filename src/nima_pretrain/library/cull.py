@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from nima_pretrain.data.finding import Listing
+from nima_pretrain.errors import InputError
 from nima_pretrain.library.culling import Culling
 from nima_pretrain.library.own_machine import serve
 from nima_pretrain.library.sidecars import Naming
@@ -23,7 +24,7 @@ def cull(
     *,
     weights: Path | str | None = None,
     scores: Path | str | None = None,
-    sidecar: Naming = Naming.FULL,
+    sidecar: str = Naming.FULL,
     engine: str | None = None,
     port: int = 0,
     ready: Callable[[str], None] = print,
@@ -37,14 +38,18 @@ def cull(
         weights: see `predict`.
         scores: score file to keep, as `predict` writes it with groups: photos that have a row
             in it are not scored again. None for a temporary one.
-        sidecar: names of the sidecars.
+        sidecar: "full" for photo.jpg.xmp, "stem" for photo.xmp, or "both".
         engine: see `predict`.
         port: port of 127.0.0.1; 0 for any free one.
         ready: called with the page's address once it can be opened.
 
     Raises:
-        InputError: see `predict`; or the port is taken.
+        InputError: see `predict`; an option has an unknown value, or the port is taken.
     """
+    if sidecar not in list(Naming):
+        raise InputError(
+            f"Expected --sidecar to be one of {', '.join(Naming)}, received {sidecar!r}."
+        )
     weights = find_scorer(weights)
     scale = read_side_car(weights, NimaCard).score_scale
     selections: list[Selection] = []
@@ -61,4 +66,4 @@ def cull(
             on_rows=lambda rows: selections.append(select(rows, _MOST_PHOTOS)),
         )
     (selection,) = selections
-    serve(Culling(selection, scale, sidecar).app, port, ready)
+    serve(Culling(selection, scale, Naming(sidecar)).app, port, ready)
