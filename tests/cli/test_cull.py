@@ -23,3 +23,18 @@ def test_an_unknown_naming_of_sidecars_is_refused(photo_folder, tmp_path, monkey
     )
     assert "Expected --sidecar to be one of full, stem, both, received 'adobe'" in said
     assert not scores.exists()
+
+
+@pytest.mark.parametrize("naming", ["stem", "both"])
+def test_photos_that_would_share_a_sidecar_are_refused(
+    photo_folder, tmp_path, monkeypatch, capsys, naming
+):
+    (photo_folder / "b.jpg").write_bytes((photo_folder / "a.JPG").read_bytes())
+    scores = tmp_path / "scores.csv"
+    said = refused(
+        monkeypatch, capsys, photo_folder, "--scores", scores, "--sidecar", naming, "--no-browser"
+    )
+    one, other, sidecar = (photo_folder / name for name in ("b.jpg", "b.png", "b.xmp"))
+    assert f"{one} and {other} would share the sidecar {sidecar}" in said
+    assert "--sidecar full" in said
+    assert not scores.exists()
