@@ -315,3 +315,25 @@ def test_scores_are_kept_and_the_port_may_be_taken(folder, weights, tmp_path):
     rows.to_csv(scores, index=False)
     with served(folder, weights, "--scores", scores) as (address, _):
         assert b'"mean": 4.987' in ask(address)[1]
+
+
+def test_the_page_shows_the_photos_that_were_asked_for_and_no_others_of_the_score_file(
+    folder, weights, tmp_path
+):
+    scores = tmp_path / "scores.csv"
+    with served(folder, weights, "--scores", scores) as (address, _):
+        assert len(shown_names(address)) == 6
+    with served(folder / "Summer 2021", weights, "--scores", scores) as (address, _):
+        assert shown_names(address) == {"scan.tiff"}
+    (folder / "<b>.jpg").unlink()
+    with served(folder, weights, "--scores", scores) as (address, _):
+        assert len(shown_names(address)) == 5
+    assert len(scores.read_text().splitlines()) == 7
+
+
+def shown_names(address: str) -> set[str]:
+    """The names of the photos on the page."""
+    _, page = ask(address)
+    data = page.decode().partition('<script type="application/json" id="data">')[2]
+    photos = json.loads(data.partition("</script>")[0])["photos"]
+    return {photo["name"] for photo in photos}
