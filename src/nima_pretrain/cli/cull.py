@@ -18,7 +18,9 @@ def cull(
     scores: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Score file to keep: photos that it has are not scored again."
+            metavar="FILE",
+            help="Score file to keep, as that of predict --group: photos that it has are not "
+            "scored again.",
         ),
     ] = None,
     weights: Annotated[
