@@ -70,6 +70,28 @@ def served(folder: Path, weights: Path, *options: object) -> Iterator[tuple[str,
         process.communicate()
 
 
+def test_a_browser_is_led_to_the_page_without_its_address_among_its_arguments(
+    browser, folder, weights, tmp_path, monkeypatch
+):
+    program_file, arguments = tmp_path / "browser", tmp_path / "arguments"
+    program_file.write_text(f'#!/bin/sh\nprintf %s "$*" > "{arguments}"\n')
+    program_file.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{program_file} %s")
+    with served(folder, weights, "--browser") as (address, process):
+        wait_for(lambda: arguments.exists() and arguments.read_text())
+        link = arguments.read_text()
+        assert link.startswith("file:///")
+        assert urlsplit(address).path.strip("/") not in link
+        browser.get(link)
+        WebDriverWait(browser, 60).until(lambda b: b.current_url == address)
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#grid li")) == 4
+        browser.get("about:blank")
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert not Path(urlsplit(link).path).exists()
+    browser.get_log("browser")
+
+
 def exiftool_rating(sidecar: Path) -> int | None:
     if not shutil.which("exiftool"):
         pytest.skip("needs the package libimage-exiftool-perl")

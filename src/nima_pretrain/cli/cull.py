@@ -1,6 +1,7 @@
 """`nima-pretrain cull`."""
 
 import webbrowser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,7 @@ def cull(
     start_engines(engine, model)
     try:
         from nima_pretrain.library.cull import cull as serve_page
+        from nima_pretrain.library.own_machine import redirecting_file
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
@@ -61,17 +63,20 @@ def cull(
             f"cull needs the package {error.name}: pip install 'nima-pretrain[cull]'."
         ) from None
 
-    def ready(address: str) -> None:
-        say(f"Open {address}\nCtrl-C ends the page; stars are in the sidecars already.")
-        if browser:
-            webbrowser.open(address)
+    with ExitStack() as until_the_end:
 
-    serve_page(
-        listing,
-        weights=model,
-        scores=scores,
-        sidecar=sidecar,
-        engine=engine,
-        port=port,
-        ready=ready,
-    )
+        def ready(address: str) -> None:
+            say(f"Open {address}\nCtrl-C ends the page; stars are in the sidecars already.")
+            if browser:
+                file = until_the_end.enter_context(redirecting_file(address))
+                webbrowser.open(file.as_uri())
+
+        serve_page(
+            listing,
+            weights=model,
+            scores=scores,
+            sidecar=sidecar,
+            engine=engine,
+            port=port,
+            ready=ready,
+        )
