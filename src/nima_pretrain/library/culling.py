@@ -36,6 +36,7 @@ _MEDIA_TYPES = {
     "PNG": "image/png",
     "WEBP": "image/webp",
 }
+_MOST_PIXELS = 65_500  # of a side of a JPEG, by libjpeg
 _MOST_BYTES = 1000  # of a request; stars take 12
 _UNCHANGED = {"Cache-Control": "private, max-age=3600"}
 
@@ -82,7 +83,7 @@ class Culling:
         media_type = await run_in_threadpool(_media_type, path)
         if media_type:
             return FileResponse(path, media_type=media_type, headers=_UNCHANGED)
-        content = await run_in_threadpool(_as_jpeg, path)
+        content = await run_in_threadpool(as_jpeg, path)
         return Response(content, media_type="image/jpeg", headers=_UNCHANGED)
 
     async def thumbnail(self, request: Request) -> Response:
@@ -156,11 +157,17 @@ def _media_type(path: Path) -> str | None:
         return None
 
 
-def _as_jpeg(path: Path) -> bytes:
+def as_jpeg(path: Path) -> bytes:
+    """Returns a photo as JPEG, at full size as far as JPEG has room for it.
+
+    Raises:
+        HTTPException: 404, the photo cannot be read.
+    """
     try:
         image = read_photo(path).image
     except PhotoError:
         raise HTTPException(404) from None
+    image.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
     content = io.BytesIO()
     image.save(content, "JPEG", quality=92)
     return content.getvalue()
