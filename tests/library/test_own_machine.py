@@ -15,6 +15,9 @@ def status(port: int, method: str = "GET", **headers: str) -> int:
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
+    async def receive():
+        return {"type": "http.request"}
+
     async def send(message):
         started.append(message)
 
@@ -24,7 +27,7 @@ def status(port: int, method: str = "GET", **headers: str) -> int:
         "method": method,
         "headers": [(name.encode(), value.encode()) for name, value in names],
     }
-    asyncio.run(OwnMachineOnly(app, port, 100)(scope, None, send))
+    asyncio.run(OwnMachineOnly(app, port, 100)(scope, receive, send))
     return started[0]["status"]
 
 
