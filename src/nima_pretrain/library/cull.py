@@ -9,6 +9,7 @@ from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.culling import Culling
 from nima_pretrain.library.own_machine import serve
+from nima_pretrain.library.session import StarSession
 from nima_pretrain.library.sidecars import Naming, sidecars_of
 from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
@@ -74,7 +75,7 @@ def cull(
             on_rows=lambda rows: selections.append(select(rows, _MOST_PHOTOS)),
         )
     (selection,) = selections
-    serve(Culling(selection, scale, naming).app, port, ready)
+    serve(Culling(selection, scale, StarSession(naming)).app, port, ready)
 
 
 def _check_sidecars(photos: Listing, naming: Naming) -> None:
