@@ -1,7 +1,7 @@
 // Culling: stars by keys or fingers, saved at once by the server that sent the page.
 
 const MOST_PANES = 4;
-const MOST_TROUBLES = 3;
+const MOST_TROUBLES = 3, MOST_NAMES = 5;
 const byPath = new Map(data.photos.map((photo) => [photo.path, photo]));
 const unsaved = new Map();  // photo -> {stars, undo}, what is not saved yet
 const troubles = new Map();  // photo -> why its stars are not saved
@@ -87,8 +87,9 @@ async function saved(photo, wanted) {
 // Shows what is not saved, photos with the same reason together.
 function warn() {
   const texts = [...Map.groupBy(troubles.keys(), (photo) => troubles.get(photo))].map(([problem, photos]) => {
-    const names = photos.length > 1 ? `${photos.length} photos` : `1 photo, ${photos[0].name}`;
-    return `Not saved: ${names}. ${problem}`;
+    const count = `${photos.length} photo${photos.length > 1 ? "s" : ""}`;
+    const names = photos.slice(0, MOST_NAMES).map((photo) => photo.name).join(", ");
+    return `Not saved: ${count} (${names}${photos.length > MOST_NAMES ? ", ..." : ""}). ${problem}`;
   });
   const rest = texts.length > MOST_TROUBLES ? [`${texts.length - MOST_TROUBLES} more have other reasons.`] : [];
   element("trouble").textContent = [...texts.slice(0, MOST_TROUBLES), ...rest].join("\n");
