@@ -141,8 +141,10 @@ def test_keys_give_stars_that_other_programs_read(browser, folder, weights):
         assert second != first
         press(browser, "x")
         third = focused(browser)
-        press(browser, "2", "u")
-        wait_for(lambda: rating_of(folder_path(folder, third)) == 0)
+        press(browser, "2")
+        wait_for(lambda: rating_of(folder_path(folder, third)) == 2)
+        press(browser, "u")
+        wait_for(lambda: not folder_path(folder, third).with_name(f"{third}.xmp").exists())
         for name, stars in ((first, 4), (second, -1)):
             photo = folder_path(folder, name)
             wait_for(lambda photo=photo, stars=stars: rating_of(photo) == stars)
