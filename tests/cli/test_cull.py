@@ -35,6 +35,6 @@ def test_photos_that_would_share_a_sidecar_are_refused(
         monkeypatch, capsys, photo_folder, "--scores", scores, "--sidecar", naming, "--no-browser"
     )
     one, other, sidecar = (photo_folder / name for name in ("b.jpg", "b.png", "b.xmp"))
-    assert f"{one} and {other} would share the sidecar {sidecar}" in said
+    assert f"{other} gets no stars: {sidecar} has those of {one}" in said
     assert "--sidecar full" in said
     assert not scores.exists()

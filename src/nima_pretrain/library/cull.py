@@ -10,7 +10,7 @@ from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.culling import Culling
 from nima_pretrain.library.own_machine import serve
 from nima_pretrain.library.session import StarSession
-from nima_pretrain.library.sidecars import Naming, sidecars_of
+from nima_pretrain.library.sidecar_names import Naming, SidecarNames
 from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
 from nima_pretrain.weights.cache import find_scorer
@@ -78,22 +78,13 @@ def cull(
     serve(Culling(selection, scale, StarSession(naming)).app, port, ready)
 
 
-def _check_sidecars(photos: Listing, naming: Naming) -> None:
+def _check_sidecars(listing: Listing, naming: Naming) -> None:
     """Checks that no two photos have the same sidecar, such as a.jpg and a.png their a.xmp.
 
     Raises:
         InputError: two photos have.
     """
-    if naming is Naming.FULL:  # which is the name of one photo only
-        return
-    owners: dict[Path, Path] = {}
+    photos = [photo for photo in listing if not isinstance(photo, PhotoError)]
+    names = SidecarNames(photos)
     for photo in photos:
-        if isinstance(photo, PhotoError):
-            continue
-        for sidecar in sidecars_of(photo, naming):
-            owner = owners.setdefault(sidecar, photo)
-            if owner != photo:
-                raise InputError(
-                    f"{owner} and {photo} would share the sidecar {sidecar}, so that both would "
-                    "have the stars of either. Choose --sidecar full."
-                )
+        names.to_write(photo, naming)

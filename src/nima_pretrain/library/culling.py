@@ -21,6 +21,7 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.own_machine import OwnMachineOnly
 from nima_pretrain.library.session import StarSession
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.library.sidecars import stars_of
 from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
 from nima_pretrain.prediction.reading import photo_of
@@ -120,22 +121,23 @@ class Culling:
 
     def _page(self) -> str:
         self.session.begin()
+        names = SidecarNames()
         entries = [
             {
                 **entry_of(row),
                 "number": number,
                 "link": f"photo/{number}",
                 "picture": f"thumbnail/{number}",
-                "stars": _stars_of(photo_of(row)),
+                "stars": _stars_of(photo_of(row), names),
             }
             for number, row in enumerate(self.selection.photos)
         ]
         return page_of(self.selection, entries, self.scale, is_culling=True)
 
 
-def _stars_of(photo: Path) -> int:
+def _stars_of(photo: Path, names: SidecarNames | None = None) -> int:
     try:
-        found = stars_of(photo)
+        found = stars_of(photo, names)
     except InputError:  # which the attempt to give stars shows
         return 0
     return found.stars if found else 0

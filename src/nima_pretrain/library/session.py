@@ -11,7 +11,8 @@ from nima_pretrain.library.sidecar_files import (
     read_sidecar,
     replace_unchanged,
 )
-from nima_pretrain.library.sidecars import Naming, set_stars, sidecars_of, stars_of
+from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.library.xmp import with_rating
 from nima_pretrain.locks import locked
 
@@ -115,7 +116,7 @@ def _restore(photo: Path, earlier: _Earlier) -> bool:
 
 
 def _contents(photo: Path) -> _Contents:
-    return {path: read_sidecar(path) for path in sidecars_of(photo)}
+    return {path: read_sidecar(path) for path in SidecarNames().all_of(photo)}
 
 
 def _stars_of(photo: Path) -> int:
