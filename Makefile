@@ -36,17 +36,25 @@ test: install
 test-keras3: install install-keras3
 	.venv-keras3/bin/python $(PYTEST)
 
-# The folders of contrib/: each has an environment of its own, Ray's tests run in it.
-contrib/%/.venv/installed: contrib/%/requirements.txt
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
-	touch $@
+# The folders of contrib/: each has an environment of its own, Ray's tests run in two.
+define INSTALL_CONTRIB
+$(PYTHON) -m venv $(@D)
+$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+touch $@
+endef
 
-test-contrib: install $(patsubst %,contrib/%/.venv/installed,darktable photos ray)
+contrib/%/.venv/installed: contrib/%/requirements.txt
+	$(INSTALL_CONTRIB)
+
+contrib/ray/.venv-grid/installed: contrib/ray/grid.txt
+	$(INSTALL_CONTRIB)
+
+test-contrib: install $(patsubst %,contrib/%/installed,darktable/.venv photos/.venv ray/.venv ray/.venv-grid)
 	$(BIN)/python -m pytest contrib/darktable/tests
 	$(BIN)/python -m pytest contrib/photos/tests
 	$(BIN)/python -m pytest contrib/serving/tests
-	PYTHONPATH=src contrib/ray/.venv/bin/python -m pytest contrib/ray/tests
+	PYTHONPATH=src contrib/ray/.venv/bin/python -m pytest contrib/ray/tests/test_score.py
+	PYTHONPATH=src contrib/ray/.venv-grid/bin/python -m pytest contrib/ray/tests/test_grid.py
 
 # 100,000 mutated ratings files and 20,000 of each other kind, read in processes of their own.
 fuzz: install

@@ -1,13 +1,15 @@
 """Writes leave the old file or the new one."""
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import replacing, replacing_folder, write_json
 from nima_pretrain.locks import locked
 
 HOLDER = """
@@ -85,3 +87,23 @@ def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
     of_a_living_process.touch()
     write_json(file, {})
     assert sorted(tmp_path.iterdir()) == sorted([file, of_a_living_process])
+
+
+def test_a_folder_that_cannot_take_the_place_of_the_old_one_leaves_it(tmp_path, monkeypatch):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "signature.json").write_text("old")
+    rename = Path.rename
+
+    def full_disk(self, target):
+        if ".partial-" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full_disk)
+    with (
+        pytest.raises(InputError, match="No space left"),
+        replacing_folder(tmp_path / "export", "signature.json", overwrite=True) as partial,
+    ):
+        (partial / "signature.json").write_text("new")
+    assert (tmp_path / "export" / "signature.json").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1

@@ -97,6 +97,10 @@ def test_only_the_technical_distortions_know_imagecorruptions():
     assert users_of("imagecorruptions") == {"distortions/technical.py"}
 
 
+def test_only_the_tasks_on_a_cluster_know_ray():
+    assert users_of("ray") == {"reproduction/ray_tasks.py"}
+
+
 def test_pixels_and_files_know_no_networks():
     for package in ("tensorflow", "keras"):
         for user in users_of(package):

@@ -5,7 +5,8 @@
   of that name. Images are scored by the command `nima-pretrain predict`, on this machine. An image
   gets one star for each threshold that the percentile of its score reaches, and at least one.
   Images that a person gave stars, or rejected, are left alone unless the preference says otherwise.
-  The stars that darktable itself gives on import do not count.
+  The stars that darktable itself gives on import do not count. Stars of this script are marked in
+  darktable's sidecars, so that nima-pretrain does not take them for a person's.
 
   SPDX-License-Identifier: Apache-2.0
 
@@ -28,6 +29,7 @@ local dtsys = require "lib/dtutils.system"
 local MODULE = "nima_stars"
 local THRESHOLDS = "5,20,50,80,95"
 local MOST_STARS = 5
+local MARK = "nima-pretrain:ns:stars/" -- namespace of the property by which nima-pretrain knows stars
 
 du.check_min_api_version("7.0.0", MODULE)
 
@@ -97,6 +99,40 @@ local function stars_of(percentile, thresholds)
     end
   end
   return stars
+end
+
+-- Adds nima:Rating to a sidecar that darktable has written: stars that equal it are not a person's.
+-- darktable keeps the property when it writes the sidecar again, and so it differs from stars that a
+-- person gives later.
+local function mark(image, stars)
+  local file = io.open(image.sidecar, "rb")
+  if not file then
+    return -- by its preferences darktable may write none
+  end
+  local text = file:read("*a")
+  file:close()
+  local rating = string.format('%%sxmp:Rating="%d"', stars)
+  if not text:find(rating) then
+    return
+  end
+  local marked, places
+  if text:find(MARK, 1, true) then
+    marked, places = text:gsub('(%snima:Rating=")%-?%d"', "%1" .. stars .. '"')
+  elseif not text:find("xmlns:nima=", 1, true) then
+    local added = string.format(' xmlns:nima="%s" nima:Rating="%d"', MARK, stars)
+    marked, places = text:gsub(rating, "%0" .. added, 1)
+  end
+  if places == 1 and marked ~= text then
+    local beside = image.sidecar .. ".nima"
+    os.remove(beside) -- a link of that name would be written through
+    local new = io.open(beside, "wb")
+    if new then
+      local written = new:write(marked) and new:close()
+      if not (written and os.rename(beside, image.sidecar)) then
+        os.remove(beside)
+      end
+    end
+  end
 end
 
 -- Groups images by their file, since the duplicates of an image share it.
@@ -173,7 +209,7 @@ local function rate(images)
   if not rows then
     return nil, reason
   end
-  local rated, failed = 0, 0
+  local rated, failed, stars = 0, 0, {}
   for number, row in ipairs(rows) do
     local percentile = tonumber(value_in(row, "percentile", "(%-?[%d%.eE%+%-]+)"))
     if not percentile then
@@ -181,10 +217,14 @@ local function rate(images)
       dt.print_log(MODULE .. ": " .. files[number] .. ": " .. (value_in(row, "error", '"(.-)"') or ""))
     else
       for _, image in ipairs(images_of[files[number]]) do
-        image.rating = stars_of(percentile, thresholds)
+        stars[image] = stars_of(percentile, thresholds)
+        image.rating = stars[image]
         rated = rated + 1
       end
     end
+  end
+  for image, given in pairs(stars) do
+    mark(image, given)
   end
   return rated, failed
 end

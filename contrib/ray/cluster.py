@@ -22,6 +22,7 @@ from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.rows import rows_of
 from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scorer import load_scorer
+from nima_pretrain.reproduction.ray_tasks import connect
 
 # A block is one task of an actor: some seconds of work, which a killed worker loses.
 PHOTOS_PER_BLOCK = 128
@@ -103,10 +104,7 @@ def rows_from_cluster(
         ray.cloudpickle.register_pickle_by_value(module)
     # Ray 2.60 has no other parameter for the number of retries.
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-    try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"Cannot reach the cluster {address}: {error}") from error
+    connect(address)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # errors are raised

@@ -35,7 +35,7 @@ class Parts:
 
     def files(self) -> list[Path]:
         """Returns the files, sorted."""
-        return sorted(self.folder.glob("*.csv"))
+        return sorted(self.folder.glob("[0-9]*.csv"))
 
     def keep_valid(self, sha256: str, is_remote: bool) -> set[str]:
         """Removes rows of photos that failed, changed or are gone; returns the other paths.

@@ -19,8 +19,10 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from engine import PhotoEngine
+from engine import NoPhotoError, PhotoEngine
 from score import find
+
+from nima_pretrain.errors import InputError
 
 SERVER = Path(__file__).with_name("server.py")
 
@@ -87,7 +89,16 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=2 * (os.cpu_count() or 1))
     given = parser.parse_args()
-    photos = [path.read_bytes() for path in find(given.photos)]
+    paths = find(given.photos)
+    try:
+        engine = PhotoEngine(given.export, max_queue=1, max_pixels=10**9)
+        photos = [path.read_bytes() for path in paths]
+        for path, photo in zip(paths, photos, strict=True):
+            engine.score(photo, str(path))
+    except (InputError, NoPhotoError, OSError) as error:
+        parser.error(str(error))
+    if not photos:
+        parser.error(f"expected photos, found none in {', '.join(map(str, given.photos))}")
     bodies = [body_of(photo) for photo in photos]
 
     def ask(body: bytes) -> None:
@@ -95,7 +106,6 @@ def main() -> None:
         if status != 200:
             raise RuntimeError(f"{status}: {answer[:200]!r}")
 
-    engine = PhotoEngine(given.export, max_queue=1, max_pixels=10**9)
     cores = os.cpu_count() or 1
     measure(engine.score, photos, cores)  # so that every thread has started
     rows = {"engine": measure(engine.score, islice(cycle(photos), given.requests), cores)}

@@ -42,6 +42,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not like:
             remove_orphans(path)
+        partial.unlink(missing_ok=True)  # a link there would be written through
         yield partial
         partial.replace(path)
     except OSError as error:
@@ -84,8 +85,13 @@ def replacing_folder(path: Path, mark: str, overwrite: bool = False) -> Iterator
         if path.exists():
             # Two folders cannot be exchanged in one step everywhere: the old one is moved away.
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as away:
-                path.rename(Path(away) / path.name)
-                partial.rename(path)
+                old = Path(away) / path.name
+                try:
+                    path.rename(old)
+                    partial.rename(path)
+                finally:
+                    if not path.exists():
+                        old.rename(path)
         else:
             partial.rename(path)
     except OSError as error:

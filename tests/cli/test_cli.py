@@ -62,9 +62,12 @@ def test_version(monkeypatch, capsys):
     assert capsys.readouterr().out.strip() == f"nima-pretrain {__version__}"
 
 
-def test_help_answers_without_tensorflow():
+def test_help_answers_without_heavy_packages():
     code = "import sys, nima_pretrain.cli; print([m for m in sys.modules if m in HEAVY])"
-    heavy = "HEAVY = ('tensorflow', 'keras', 'pandas', 'scipy', 'matplotlib', 'cv2');"
+    heavy = (
+        "HEAVY = ('tensorflow', 'keras', 'pandas', 'scipy', 'matplotlib', 'cv2', 'numpy', 'PIL', "
+        "'lxml', 'filelock');"
+    )
     done = subprocess.run(
         [sys.executable, "-c", heavy + code], capture_output=True, text=True, check=True
     )

@@ -62,6 +62,17 @@ def test_stars_of_resumed_rows_are_written_too(run, photo_folder, tmp_path):
     assert (code, said) == (0, "0 photos got stars, 6 had them already\n")
 
 
+def test_photos_that_only_the_resumed_file_names_get_no_stars(run, photo_folder, tmp_path):
+    output = tmp_path / "scores.csv"
+    assert run("predict", photo_folder, "--output", output)[0] == 0
+    day = photo_folder / "Summer 2021"
+    code, said = run("predict", day, "--output", output, "--resume", "--xmp", "--rank")
+    assert (code, len(output.read_text().splitlines())) == (0, 7)
+    assert said.splitlines()[-1].startswith("2 photos got stars (3 stars: 1, 2 stars: 1)")
+    sidecars = {sidecar.parent for sidecar in photo_folder.rglob("*.xmp")}
+    assert sidecars == {day}
+
+
 def test_rows_on_standard_output_get_stars_too(run, photo_folder):
     code, _ = run("predict", photo_folder, "--xmp")
     assert code == 0

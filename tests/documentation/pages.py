@@ -27,7 +27,8 @@ class Command(NamedTuple):
     Attributes:
         page: its path in the repository.
         arguments: the words after the name of the program.
-        is_whole: whether a reader can type it as it stands; a mention in a text may lack arguments.
+        is_whole: whether it is in a block of commands; a mention in a text may be the name alone,
+            without the arguments that the command needs.
     """
 
     page: str

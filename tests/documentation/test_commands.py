@@ -97,7 +97,8 @@ def test_a_command_of_a_page_has_the_options_and_settings_that_exist(command):
     try:
         values = parsed(command.arguments)
     except UsageError as error:
-        if command.is_whole or type(error).__name__ != "MissingParameter":
+        is_name_alone = not command.is_whole and len(command.arguments) == 1
+        if not is_name_alone or type(error).__name__ != "MissingParameter":
             raise
         return
     overrides, file = values.get("set_") or (), values.get("config")

@@ -11,6 +11,9 @@ import numpy as np
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.data.split import SplitFiles, list_photos
+from nima_pretrain.library import journal
+from nima_pretrain.library.undo import undo_stars
+from nima_pretrain.library.xmp import Rating, rating_of, with_rating
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import Csv, Json, JsonLines, ScoreFormat
 from nima_pretrain.prediction.score_row import ScoreRow
@@ -19,6 +22,7 @@ from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard, sha256_of
 from tests.fuzz.mutations import mutated_bytes, mutated_json, mutated_text
 from tests.fuzz.strict import readings
+from tests.library.packets import PACKETS
 
 NETWORK = {"width": 0.35, "input_size": 32}
 
@@ -252,6 +256,71 @@ class WeightsFiles(Target):
         assert all(np.isfinite(value).all() for value in self.model.get_weights())
 
 
+class XmpPackets(Target):
+    """XMP packets, which a rating is merged into."""
+
+    name = "XMP packets"
+    seeds = tuple(PACKETS.values())
+    # What may stand between elements.
+    pieces = (
+        *("<!-- <a b='-'> -->", "<![CDATA[<a b='>]]>", '<?a <b c="?>', "text > &lt; &#10;"),
+        *('<a b = "/>" c=\'"\'/>', "<a\n>\n</a\n>", "<a xmlns='b' c=''><d/></a>", ""),
+    )
+
+    def content(self, rng: random.Random) -> bytes:
+        seed = rng.choice(self.seeds)
+        if seed[:2] in (b"\xff\xfe", b"\xfe\xff") or rng.random() < 0.2:
+            return mutated_bytes(seed, rng)
+        text = seed.decode()
+        if rng.random() < 0.2:
+            return mutated_text(text, rng).encode("utf-8", "replace")
+        lines = text.replace("><", ">\n<").splitlines(keepends=True)
+        for _ in range(rng.randint(1, 3)):
+            number = rng.randrange(len(lines))
+            lines[number] = rng.choice([lines[number] * 2, "", lines[number] + "%s"])
+        text = "".join(lines)
+        return text.replace("%s", rng.choice(self.pieces)).encode()
+
+    def read(self, content: bytes) -> None:
+        rating_of(content, "packet")
+        by_model = with_rating(content, 3, by_model=True, name="packet")
+        assert rating_of(by_model, "packet") == Rating(3, by_model=True)
+        by_person = with_rating(by_model, 4, by_model=False, name="packet")
+        assert rating_of(by_person, "packet") == Rating(4, by_model=False)
+        assert abs(len(by_person) - len(content)) < 1000
+
+
+class Journals(Target):
+    """Journals of stars, whose sidecars are restored."""
+
+    name = "journals of stars"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sidecar = folder / "photos" / "a.jpg.xmp"
+        self.sidecar.parent.mkdir()
+        for before, after in ((b"first", b"second"), (b"second", b"third"), (None, b"new")):
+            journal.record(self.sidecar, before, after)
+        self.seed = (self.sidecar.parent / journal.NAME).read_text()
+        self.others = (folder / "home.xmp", folder / "photos" / "b.txt")
+        for path in self.others:
+            path.write_bytes(b"third")
+
+    def content(self, rng: random.Random) -> bytes:
+        if rng.random() < 0.5:
+            return mutated_text(self.seed, rng).encode("utf-8", "replace")
+        lines = self.seed.splitlines()
+        number = rng.randrange(len(lines))
+        lines[number] = mutated_json(lines[number], rng)
+        return "\n".join([*lines, ""]).encode()
+
+    def read(self, content: bytes) -> None:
+        (self.sidecar.parent / journal.NAME).write_bytes(content)
+        self.sidecar.write_bytes(b"third")
+        undo_stars(self.sidecar.parent)
+        assert all(path.read_bytes() == b"third" for path in self.others)
+
+
 TARGETS: tuple[type[Target], ...] = (
     RatingsFiles,
     FileLists,
@@ -259,6 +328,8 @@ TARGETS: tuple[type[Target], ...] = (
     SideCars,
     Manifests,
     WeightsFiles,
+    XmpPackets,
+    Journals,
 )
 
 

@@ -21,7 +21,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.library.sidecars import stars_of
+from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 from tests.processes import finish, program
@@ -68,6 +68,28 @@ def served(folder: Path, weights: Path, *options: object) -> Iterator[tuple[str,
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_browser_is_led_to_the_page_without_its_address_among_its_arguments(
+    browser, folder, weights, tmp_path, monkeypatch
+):
+    program_file, arguments = tmp_path / "browser", tmp_path / "arguments"
+    program_file.write_text(f'#!/bin/sh\nprintf %s "$*" > "{arguments}"\n')
+    program_file.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{program_file} %s")
+    with served(folder, weights, "--browser") as (address, process):
+        wait_for(lambda: arguments.exists() and arguments.read_text())
+        link = arguments.read_text()
+        assert link.startswith("file:///")
+        assert urlsplit(address).path.strip("/") not in link
+        browser.get(link)
+        WebDriverWait(browser, 60).until(lambda b: b.current_url == address)
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#grid li")) == 4
+        browser.get("about:blank")
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert not Path(urlsplit(link).path).exists()
+    browser.get_log("browser")
 
 
 def exiftool_rating(sidecar: Path) -> int | None:
@@ -119,8 +141,10 @@ def test_keys_give_stars_that_other_programs_read(browser, folder, weights):
         assert second != first
         press(browser, "x")
         third = focused(browser)
-        press(browser, "2", "u")
-        wait_for(lambda: rating_of(folder_path(folder, third)) == 0)
+        press(browser, "2")
+        wait_for(lambda: rating_of(folder_path(folder, third)) == 2)
+        press(browser, "u")
+        wait_for(lambda: not folder_path(folder, third).with_name(f"{third}.xmp").exists())
         for name, stars in ((first, 4), (second, -1)):
             photo = folder_path(folder, name)
             wait_for(lambda photo=photo, stars=stars: rating_of(photo) == stars)
@@ -239,6 +263,89 @@ def test_a_page_without_its_program_says_so_and_keeps_the_stars(browser, folder,
         browser.get_log("browser")
 
 
+def test_a_page_of_an_earlier_program_at_the_same_port_keeps_the_stars_and_says_so(
+    browser, folder, weights
+):
+    with served(folder, weights) as (address, _):
+        browser.get(address)
+        port = urlsplit(address).port
+    with served(folder, weights, "--port", port):
+        press(browser, Keys.ARROW_RIGHT, "4", "5")
+        trouble = browser.find_element(By.ID, "trouble")
+        WebDriverWait(browser, 60).until(lambda _: "was started anew" in trouble.text)
+        WebDriverWait(browser, 60).until(lambda _: "2 photos" in trouble.text)
+        time.sleep(3)  # another attempt
+        assert browser.execute_script("return unsaved.size") == 2
+        # What makes browsers ask before the page is left.
+        leaving = "return !window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+        assert browser.execute_script(leaving)
+        assert not list(folder.rglob("*.xmp"))
+    browser.execute_script("unsaved.clear()")
+    browser.get_log("browser")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(403, "no JSON"), (404, "no JSON"), (409, "no JSON"), (421, "null"), (500, '{"error": "x"}')],
+)
+def test_stars_are_saved_after_any_answer_that_is_no_refusal_by_their_file(
+    browser, page_once, status, body
+):
+    folder, address = page_once
+    for sidecar in folder.rglob("*.xmp"):
+        sidecar.unlink()
+    browser.get(address)
+    browser.execute_script(
+        """const [status, body] = arguments, real = window.fetch;
+        let attempts = 0;
+        window.fetch = (...asked) => attempts++ ? real(...asked) : new Response(body, {status});""",
+        *(status, body),
+    )
+    press(browser, Keys.ARROW_RIGHT)
+    name = focused(browser)
+    press(browser, "4")
+    trouble = browser.find_element(By.ID, "trouble")
+    WebDriverWait(browser, 60).until(lambda _: "Not saved: 1 photo" in trouble.text)
+    assert browser.execute_script("return unsaved.size") == 1
+    wait_for(lambda: rating_of(folder_path(folder, name)) == 4)
+    WebDriverWait(browser, 60).until(lambda _: not trouble.is_displayed())
+    assert browser.execute_script("return unsaved.size") == 0
+
+
+@pytest.fixture(scope="module")
+def page_once(tmp_path_factory, photo, weights):
+    """A folder of one photo, and the address of a page that several tests load."""
+    folder = tmp_path_factory.mktemp("single")
+    Image.fromarray(photo).save(folder / "one.jpg")
+    with served(folder, weights) as (address, _):
+        yield folder, address
+
+
+def test_undo_restores_what_was_there(browser, folder, weights):
+    model, unrated = folder / "a b#1.jpg", folder / "<b>.jpg"
+    set_stars(model, 4, by_person=False)
+    before = model.with_name("a b#1.jpg.xmp").read_bytes()
+    with served(folder, weights) as (address, _):
+        browser.get(address)
+        for photo in (model, unrated):
+            for stars in (5, 2):
+                star = f"[data-stars='{stars}']"
+                card(browser, photo.name).find_element(By.CSS_SELECTOR, star).click()
+                wait_for(lambda photo=photo, stars=stars: rating_of(photo) == stars)
+        press(browser, "u")
+        wait_for(lambda: rating_of(unrated) == 5)
+        press(browser, "u")
+        wait_for(lambda: rating_of(unrated) is None)
+        assert not unrated.with_name("<b>.jpg.xmp").exists()
+        press(browser, "u", "u")
+        wait_for(lambda: rating_of(model) == 4)
+        assert model.with_name("a b#1.jpg.xmp").read_bytes() == before
+        assert stars_of(model).by_model
+        pressed = card(browser, model.name).find_elements(By.CSS_SELECTOR, "[aria-pressed=true]")
+        assert len(pressed) == 4
+        assert browser.get_log("browser") == []
+
+
 def ask(address, method="GET", path="", host=None, body=None, **headers):
     """Status and body of a request with any headers."""
     parts = urlsplit(address)
@@ -274,7 +381,16 @@ def test_only_this_page_on_this_machine_is_answered(folder, weights, tmp_path):
         assert ask(address, Sec_Fetch_Site="cross-site", **forged)[0] == 403
         for path in ("photo/99", "photo/-1", "photo/x", "photo/..%2f..%2fsecret.jpg", "../secret"):
             assert ask(address, path=base + path)[0] == 404
-        for body in (b"", b"5", b"[]", b"{}", b'{"stars": 6}', b'{"stars": true}', b"[" * 900):
+        for body in (
+            b"",
+            b"5",
+            b"[]",
+            b"{}",
+            b'{"stars": 6}',
+            b'{"stars": true}',
+            b'{"stars": 1, "undo": 1}',
+            b"[" * 900,
+        ):
             assert ask(address, "PUT", f"{base}stars/0", body=body)[0] == 400
         assert ask(address, "PUT", f"{base}stars/0", body=b" " * 2000)[0] == 413
         assert ask(address, "PUT", f"{base}stars/0", Content_Length="9" * 12)[0] == 413
@@ -315,3 +431,25 @@ def test_scores_are_kept_and_the_port_may_be_taken(folder, weights, tmp_path):
     rows.to_csv(scores, index=False)
     with served(folder, weights, "--scores", scores) as (address, _):
         assert b'"mean": 4.987' in ask(address)[1]
+
+
+def test_the_page_shows_the_photos_that_were_asked_for_and_no_others_of_the_score_file(
+    folder, weights, tmp_path
+):
+    scores = tmp_path / "scores.csv"
+    with served(folder, weights, "--scores", scores) as (address, _):
+        assert len(shown_names(address)) == 6
+    with served(folder / "Summer 2021", weights, "--scores", scores) as (address, _):
+        assert shown_names(address) == {"scan.tiff"}
+    (folder / "<b>.jpg").unlink()
+    with served(folder, weights, "--scores", scores) as (address, _):
+        assert len(shown_names(address)) == 5
+    assert len(scores.read_text().splitlines()) == 7
+
+
+def shown_names(address: str) -> set[str]:
+    """The names of the photos on the page."""
+    _, page = ask(address)
+    data = page.decode().partition('<script type="application/json" id="data">')[2]
+    photos = json.loads(data.partition("</script>")[0])["photos"]
+    return {photo["name"] for photo in photos}

@@ -14,15 +14,8 @@ from PIL import Image
 from nima_pretrain.errors import InputError
 from nima_pretrain.library import sidecars
 from nima_pretrain.library.journal import NAME
-from nima_pretrain.library.sidecars import (
-    Naming,
-    Outcome,
-    Stars,
-    persons_stars,
-    set_stars,
-    sidecars_of,
-    stars_of,
-)
+from nima_pretrain.library.sidecar_names import Naming, sidecars_of
+from nima_pretrain.library.sidecars import Outcome, Stars, persons_stars, set_stars, stars_of
 from nima_pretrain.library.xmp import MAX_BYTES, with_rating
 from tests.library.packets import DARKTABLE
 from tests.prediction.hostile import NAMES
@@ -138,8 +131,8 @@ def test_a_persons_stars_need_no_journal(photo):
     assert set_stars(photo, 2, by_person=False) == Outcome.KEPT
 
 
-def test_the_mode_and_the_target_of_a_link_stay(photo, tmp_path):
-    target = write(tmp_path / "target.xmp", 0)
+def test_the_mode_and_the_target_of_a_link_stay(photo):
+    target = write(photo.with_name("target.xmp"), 0)
     target.chmod(0o640)
     full(photo).symlink_to(target)
     set_stars(photo, 4, by_person=False)
@@ -147,6 +140,20 @@ def test_the_mode_and_the_target_of_a_link_stay(photo, tmp_path):
     assert target.read_bytes() == full(photo).read_bytes()
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert stars_of(photo).stars == 4
+
+
+@pytest.mark.parametrize("place", ["../target.xmp", "../new.xmp", "folder/target.xmp", "target"])
+@pytest.mark.parametrize("by_person", [True, False])
+def test_no_stars_are_written_through_a_link_to_another_place(photo, place, by_person):
+    (photo.parent / "folder").mkdir()
+    target = photo.parent / place
+    if target.stem == "target":
+        write(target, 0)
+    full(photo).symlink_to(place)
+    before = target.exists() and target.read_bytes()
+    with pytest.raises(InputError, match=r"a.b.jpg.xmp to be a sidecar, but it is a link"):
+        set_stars(photo, 4, by_person=by_person)
+    assert (target.exists() and target.read_bytes()) == before
 
 
 def change_meanwhile(monkeypatch, change):

@@ -1,6 +1,9 @@
 """Stars from scores: thresholds, ranks, the score files of predict, and what cannot be rated."""
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -9,8 +12,10 @@ from PIL import Image
 
 import nima_pretrain
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
-from nima_pretrain.library.stars import StarRules, give_stars, rules_of
+from nima_pretrain.library.sidecar_names import Naming
+from nima_pretrain.library.sidecars import set_stars, stars_of
+from nima_pretrain.library.star_rules import StarRules, rules_of
+from nima_pretrain.library.stars import give_stars
 from nima_pretrain.prediction.files import ScoreFile
 from nima_pretrain.prediction.formats import format_of
 from nima_pretrain.prediction.score_row import ScoreRow, shown
@@ -154,6 +159,57 @@ def test_two_photos_that_share_a_sidecar_do_not_take_turns(folder, naming):
         )
         assert stars_of(first).stars == 5
     assert give_stars(rows, StarRules()).problems == ()
+
+
+def test_photos_in_places_that_no_file_can_be_at_leave_the_others_their_stars(folder):
+    photo = write_photo(folder / "a.jpg")
+    odd = [f"{'x' * 300}/a.jpg", f"{'x' * 300}.jpg", "a\0/a.jpg", f"photos/{'x' * 250}.jpg"]
+    write_photo(Path(odd[3]))  # whose sidecar would have a name that is too long
+    rows = "".join(f"{path},5,50,ok,\n" for path in [*odd[:2], odd[3], photo])
+    Path("scores.csv").write_text(f"{HEAD}{rows}")
+    counts = nima_pretrain.stars("scores.csv")
+    assert (counts.written, len(counts.problems)) == (Counter({3: 1}), 3)
+    rows = [ScoreRow(path, mean=5.0, percentile=50.0) for path in [*odd, str(photo)]]
+    counts = give_stars(rows, StarRules())
+    assert (counts.unchanged, len(counts.problems)) == (1, 4)
+    assert "File name too long" in counts.problems[3]
+
+
+WITHOUT_PERMISSION = """
+import codecs
+import os
+from pathlib import Path
+from nima_pretrain.library.sidecars import stars_of
+from nima_pretrain.library.stars import stars
+from nima_pretrain.library.undo import undo_stars
+
+stars_of(Path("b.jpg"))  # Pillow imports its formats on first use, Python its encodings.
+codecs.lookup("utf-8-sig")
+if os.geteuid() == 0:  # who may look anywhere
+    os.seteuid(65534)
+counts = stars("scores.csv")
+print(counts.written.total(), *counts.problems)
+print(undo_stars("scores.csv"))
+"""
+
+
+def test_photos_in_a_folder_that_may_not_be_searched_leave_the_others_their_stars(monkeypatch):
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.chdir(name)
+        Path(name).chmod(0o777)
+        Path("closed").mkdir()
+        write_photo(Path("closed/a.jpg"))
+        write_photo(Path("b.jpg")).chmod(0o644)
+        Path("scores.csv").write_text(f"{HEAD}closed/a.jpg,5,50,ok,\nb.jpg,5,50,ok,\n")
+        Path("closed").chmod(0)
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_PERMISSION], capture_output=True, text=True, check=False
+        )
+        Path("closed").chmod(0o700)
+    assert done.stdout.splitlines() == [
+        "1 Cannot give stars to closed/a.jpg: Permission denied.",
+        "Undone(restored=0, removed=1, problems=())",
+    ], done.stderr
 
 
 def test_the_remains_of_a_killed_process_are_removed(folder):

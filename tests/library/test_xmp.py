@@ -89,7 +89,7 @@ def test_all_other_characters_stay_as_they_are(name):
 
 
 def is_insertion(before: str, after: str) -> bool:
-    """Whether text was put in at one place, and nothing taken out."""
+    """Returns True if text was inserted at one place, and nothing was removed."""
     same = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
     rest = before[len(list(same)) :]
     return len(after) > len(before) and after.endswith(rest)
@@ -199,6 +199,36 @@ def test_a_packet_of_four_megabytes_takes_seconds():
     start = time.monotonic()
     assert rating_of(merged(packet, 3), "photo.xmp") == Rating(3, by_model=True)
     assert time.monotonic() - start < 30
+
+
+HEAD = PACKETS["rdf:RDF alone"].partition(b"<rdf:Description")[0]
+NUMBERS = range(80_000)
+HOSTILE = {
+    "descriptions": b'<rdf:Description xmp:Rating="1"/>' * 60_000,
+    "elements": b"<rdf:Description><xmp:Rating>1</xmp:Rating></rdf:Description>" * 20_000,
+    "ratings": b"<rdf:Description>%s</rdf:Description>" % (b"<xmp:Rating/>" * 80_000),
+    "prefixes": b'<rdf:Description %s xmp:Rating="1"/>'
+    % b" ".join(b'xmlns:nima%s="a"' % (b"%d" % number if number else b"") for number in NUMBERS),
+    "attributes": b'<rdf:Description %s xmp:Rating="1"/>'
+    % b" ".join(b'a%d="a"' % number for number in NUMBERS),
+    "prefixes of all": b"<a %s>%s</a>"
+    % (
+        b" ".join(b'xmlns:p%d="a"' % number for number in NUMBERS[:20_000]),
+        HEAD + b'<rdf:Description xmp:Rating="1"/>' * 20_000 + b"</rdf:RDF>",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_time_for_a_hostile_packet_of_megabytes_is_linear(name):
+    is_whole = HOSTILE[name].startswith(b"<a ")
+    packet = HOSTILE[name] if is_whole else HEAD + HOSTILE[name] + b"</rdf:RDF>"
+    assert len(packet) > 8e5
+    start = time.monotonic()
+    marked = merged(packet, 3)
+    assert rating_of(marked, "photo.xmp") == Rating(3, by_model=True)
+    assert rating_of(merged(marked, 2, by_model=False), "photo.xmp") == Rating(2, by_model=False)
+    assert time.monotonic() - start < 60
 
 
 def test_a_packet_that_is_too_large_is_refused():

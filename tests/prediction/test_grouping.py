@@ -220,8 +220,11 @@ def test_a_file_without_groups_gets_them_and_one_without_fingerprints_is_scored_
     assert output.read_bytes() == at_once.read_bytes()
     assert predict(shoot, output, resume=True) == (0, 1, 11)
     assert output.read_bytes() == at_once.read_bytes()
+    head, _ = fingerprint_path(output).read_bytes()[:64].rstrip().rsplit(b" ", 1)
     for damage in (
         b"",
+        (head + b" 0").ljust(63) + b"\n",
+        (head + b" 99999999999999999999").ljust(63) + b"\n",
         b"nima-pretrain fingerprints 1 00000000 1280".ljust(63) + b"\n",
         b"\xff" * 99,
     ):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,37 @@ def test_other_files_are_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match="as predict writes it. Expected an --output of predict"):
         merge([tmp_path / name], tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("path", "5"),
+        ("path", r'"\ud800.jpg"'),
+        ("mean", '"high"'),
+        ("mean", "NaN"),
+        ("bytes", "1" + 400 * "0"),
+        ("status", '"fine"'),
+    ],
+)
+def test_rows_that_predict_does_not_write_are_refused(tmp_path, field, value):
+    record = JsonLines().record(GOOD).decode()
+    assert f'"{field}": ' in record
+    record = re.sub(rf'"{field}": ("[^"]*"|[^,]*)', lambda _: f'"{field}": {value}', record)
+    (tmp_path / "part.jsonl").write_text(record)
+    with pytest.raises(InputError, match="as predict writes it"):
+        merge([tmp_path / "part.jsonl"], tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize(
+    "style", [Csv(2, has_groups=True), Json(has_groups=True), JsonLines(has_groups=True)]
+)
+def test_files_with_groups_are_refused(tmp_path, style):
+    grouped = replace(GOOD, group="1", best_of_group=True)
+    part = written(tmp_path / f"part{style.suffixes[0]}", style, grouped, BAD)
+    with pytest.raises(InputError, match="without --group"):
+        merge([part], tmp_path / "scores.csv")
+    assert not (tmp_path / "scores.csv").exists()
 
 
 def test_missing_files_and_unknown_outputs_are_refused(tmp_path):

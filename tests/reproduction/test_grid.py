@@ -1,6 +1,8 @@
 """The grid: its cells, runs that are kept or trained, and its results."""
 
 import json
+import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,16 @@ from scipy import stats
 
 from nima_pretrain.config import ReproduceConfig, load_config
 from nima_pretrain.errors import InputError
-from nima_pretrain.reproduction.grid import cells_of, folds_of, load, weights_of
+from nima_pretrain.reproduction.grid import (
+    cells_of,
+    folds_of,
+    load,
+    pretrainings_of,
+    weights_of,
+)
 from nima_pretrain.reproduction.reproduce import reproduce
 from nima_pretrain.reproduction.runs import compare as compare_runs
+from nima_pretrain.reproduction.tasks import run_grid
 
 SMALL = {"width": 0.35, "input_size": 32}
 
@@ -100,6 +109,34 @@ def test_seeds_share_a_pretraining_unless_each_has_its_own(content, tmp_path):
         starts = tmp_path / "starts"
         assert weights == [str(starts / folder / "backbone.h5") for folder in folders]
         assert weights_of(tmp_path, config, "scratch", 1) == "none"
+        pretrainings = pretrainings_of(tmp_path, config)
+        assert list(pretrainings) == list(dict.fromkeys(starts / folder for folder in folders))
+        assert [stage.seed for stage in pretrainings.values()] == ([1, 2] if per_seed else [0])
+
+
+def test_stages_are_tasks_that_another_process_can_run(content, tmp_path):
+    content["starts"]["ranking"] = {"tasks": "ranking"}
+    config = ReproduceConfig.model_validate(content)
+    folds = folds_of(config, load(config.data))
+    stages = []
+    run = tmp_path / "grid"
+    run_grid(run, config, folds, stages.append)
+    pretrainings, cells = ([task.name for task in stage] for stage in stages)
+    assert pretrainings == ["starts/ranking"]
+    assert cells == [str(cell.folder(Path())) for cell in cells_of(config, folds)]
+    for task in (task for stage in stages for task in stage):
+        _, function, arguments = pickle.loads(pickle.dumps(task))
+        assert function is task.function
+        assert arguments[:2] == task.arguments[:2]
+    assert not run.exists()
+
+
+def test_a_grid_on_a_cluster_needs_ray_before_anything_is_written(content, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    config = ReproduceConfig.model_validate(content)
+    with pytest.raises(InputError, match=r"Expected an installation of Ray, .*contrib/ray/README"):
+        reproduce(config, tmp_path / "grid", ray="auto")
+    assert not (tmp_path / "grid").exists()
 
 
 WRONG = {

@@ -14,6 +14,8 @@ from PIL import Image
 from nima_pretrain import load_scorer
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.samples import embedded_photos
+from nima_pretrain.library.sidecars import Stars, stars_of
+from nima_pretrain.library.xmp import with_rating
 
 FOLDER = Path(__file__).parents[1]
 LUA = FOLDER / "tests" / "lua"
@@ -80,7 +82,22 @@ def test_darktable_sets_the_stars_of_images(photos, tmp_path):
     stars = {name: int(number) for name, number in (row.split("\t") for row in rows)}
     given, *others = sorted(photos.glob("*.jpg"))
     assert stars.pop(given.name) == 3
-    assert stars == {path.name: expected_stars(path) for path in others}
+    expected = {path.name: expected_stars(path) for path in others}
+    assert stars == expected
+    # nima-pretrain knows the script's stars in darktable's sidecars, and those of people.
+    assert stars_of(given) == Stars(3, by_model=False, path=sidecar(given))
+    first, again, other, by_person = others
+    for path in (first, other):
+        assert stars_of(path) == Stars(expected[path.name], by_model=True, path=sidecar(path))
+    assert stars_of(again) == Stars(5, by_model=True, path=sidecar(again))
+    changed = expected[by_person.name] % 5 + 1
+    assert stars_of(by_person) == Stars(changed, by_model=False, path=sidecar(by_person))
+    assert not list(photos.glob("*.nima"))
+
+
+def sidecar(path: Path) -> Path:
+    """Returns the path of darktable's sidecar of a photo."""
+    return path.with_name(f"{path.name}.xmp")
 
 
 def press(*images: str, **variables: object) -> tuple[list[int], str]:
@@ -107,6 +124,17 @@ def test_stars_of_people_stay_unless_the_preference_says_otherwise(photos):
         "2 of 5 images got stars, 0 could not be scored",
     )
     assert press(*images, NIMA_TEST_REPLACE="yes")[0] == [stars] * 5
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_sidecar_with_other_stars_is_left(photos, tmp_path, is_marked):
+    path = tmp_path / "d.jpg"
+    path.write_bytes((photos / "d.jpg").read_bytes())
+    others = expected_stars(path) % 5 + 1
+    content = with_rating(None, others, by_model=is_marked, name="new")
+    sidecar(path).write_bytes(content)
+    press(f"0 {path}")
+    assert sidecar(path).read_bytes() == content
 
 
 def test_names_of_all_kinds_get_their_own_stars(photos, tmp_path):

@@ -74,7 +74,7 @@ def read_source(
     elif "url" in text.partition("\n")[0].strip().split(","):
         photos = [_of_row(row, file) for row in csv.DictReader(io.StringIO(text, newline=""))]
     else:
-        lines = (line.strip() for line in text.splitlines())
+        lines = (line.strip() for line in text.split("\n"))
         photos = [_of_address(line, file) for line in lines if line and not line.startswith("#")]
     if not photos:
         raise InputError(f"Expected photos in {file}, but it names none.")
@@ -130,7 +130,7 @@ def _json_values(text: str, file: Path) -> list[Any]:
         return [json.loads(text)]
     except ValueError as whole:
         try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
         except ValueError:
             raise InputError(f"The photo list {file} is not JSON: {whole}.") from None
 

@@ -291,3 +291,18 @@ def test_a_folder_that_is_no_litert_export_is_refused(tmp_path):
     assert done.returncode == 2
     assert "Expected an export" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_measured_is_named(export, tmp_path):
+    (tmp_path / "notes.jpg").write_text("no photo")
+    (tmp_path / "empty").mkdir()
+    for photos, message in (
+        (tmp_path / "notes.jpg", "notes.jpg: cannot identify image file"),
+        (tmp_path / "empty", "expected photos, found none in"),
+        (tmp_path / "gone", "No such file or directory"),
+    ):
+        command = [sys.executable, FOLDER / "load.py", export, photos]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """`nima-pretrain cull`."""
 
 import webbrowser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,6 @@ import typer
 from nima_pretrain.cli.console import say, start_logging
 from nima_pretrain.cli.options import EngineChoice, start_engines
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecars import Naming
 
 
 def cull(
@@ -19,15 +19,21 @@ def cull(
     scores: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Score file to keep: photos that it has are not scored again."
+            metavar="FILE",
+            help="Score file to keep, as that of predict --group: photos that it has are not "
+            "scored again.",
         ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="FILE|NAME", help="As for predict.")
     ] = None,
     sidecar: Annotated[
-        Naming, typer.Option(help="Sidecars to write: photo.jpg.xmp, photo.xmp, or both.")
-    ] = Naming.FULL,
+        str,
+        typer.Option(
+            metavar="full|stem|both",
+            help="Sidecars to write: photo.jpg.xmp, photo.xmp, or both.",
+        ),
+    ] = "full",
     engine: EngineChoice = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0: any free one.")
@@ -49,6 +55,7 @@ def cull(
     start_engines(engine, model)
     try:
         from nima_pretrain.library.cull import cull as serve_page
+        from nima_pretrain.library.own_machine import redirecting_file
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
@@ -56,17 +63,20 @@ def cull(
             f"cull needs the package {error.name}: pip install 'nima-pretrain[cull]'."
         ) from None
 
-    def ready(address: str) -> None:
-        say(f"Open {address}\nCtrl-C ends the page; stars are in the sidecars already.")
-        if browser:
-            webbrowser.open(address)
+    with ExitStack() as until_the_end:
 
-    serve_page(
-        listing,
-        weights=model,
-        scores=scores,
-        sidecar=sidecar,
-        engine=engine,
-        port=port,
-        ready=ready,
-    )
+        def ready(address: str) -> None:
+            say(f"Open {address}\nCtrl-C ends the page; stars are in the sidecars already.")
+            if browser:
+                file = until_the_end.enter_context(redirecting_file(address))
+                webbrowser.open(file.as_uri())
+
+        serve_page(
+            listing,
+            weights=model,
+            scores=scores,
+            sidecar=sidecar,
+            engine=engine,
+            port=port,
+            ready=ready,
+        )

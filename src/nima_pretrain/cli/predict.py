@@ -19,6 +19,7 @@ from nima_pretrain.cli.stars import (
     say_stars,
 )
 from nima_pretrain.errors import InputError
+from nima_pretrain.library.star_rules import THRESHOLDS
 
 
 def predict(
@@ -102,7 +103,7 @@ def predict(
             rich_help_panel=PANEL,
         ),
     ] = False,
-    stars: Thresholds = "5,20,50,80,95",
+    stars: Thresholds = THRESHOLDS,
     rank: Rank = False,
     reject: Reject = False,
     sidecar: SidecarNaming = "full",
@@ -155,7 +156,7 @@ def predict(
 
 def _rules(context: typer.Context, scorer: Path) -> Any:
     """Returns the rules for stars, if they are to be written; checks that they can be."""
-    from nima_pretrain.library.stars import StarRules, rules_of
+    from nima_pretrain.library.star_rules import StarRules, rules_of
     from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
 

@@ -14,6 +14,13 @@ def reproduce(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="JSON: data, starts, shares.")],
     run: Run,
     set_: Overrides = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Ray cluster: HOST:PORT, auto for a running one, local for a new one.",
+        ),
+    ] = None,
 ) -> None:
     """Train and compare a grid of starts, shares and seeds, as in the paper's Table 2.
 
@@ -23,7 +30,7 @@ def reproduce(
     start_tensorflow()
     from nima_pretrain.reproduction.reproduce import reproduce as run_grid
 
-    results = run_grid(resolved, run)
+    results = run_grid(resolved, run, ray=ray)
     print_results(results, resolved.baseline)
     for name in ("results.json", "results.md", "report.html"):
         print(run / name)

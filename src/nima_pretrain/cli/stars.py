@@ -7,6 +7,7 @@ import typer
 
 from nima_pretrain.cli.console import say, start_logging
 from nima_pretrain.cli.options import given
+from nima_pretrain.library.star_rules import THRESHOLDS
 
 _MOST_PROBLEMS = 10
 PANEL = "Stars"
@@ -61,7 +62,7 @@ def stars(
             help="Score file of predict (.csv, .json, .jsonl); a folder, too, with --undo.",
         ),
     ],
-    stars: Thresholds = "5,20,50,80,95",
+    stars: Thresholds = THRESHOLDS,
     rank: Rank = False,
     reject: Reject = False,
     sidecar: SidecarNaming = "full",

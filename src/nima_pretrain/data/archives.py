@@ -18,7 +18,7 @@ SUFFIX = ".tar"
 
 
 class FileStatus(NamedTuple):
-    """Whether a path is a regular file, and its size in bytes."""
+    """The kind of a path, a regular file or another one, and its size in bytes."""
 
     is_regular: bool
     size: int

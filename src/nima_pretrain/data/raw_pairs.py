@@ -1,7 +1,7 @@
 """Pairs of a RAW file and the JPEG or HEIF that the camera made with it: one photo in two files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,11 +18,11 @@ def without_paired_raws(names: Sequence[str]) -> list[str]:
     Args:
         names: names in one folder, or paths.
     """
-    developed = {_stem_of(name) for name in names if _suffix_of(name) in _BY_CAMERA}
+    developed = {stem_of(name) for name in names if _suffix_of(name) in _BY_CAMERA}
     return [
         name
         for name in names
-        if not (_suffix_of(name) in RAW_EXTENSIONS and _stem_of(name) in developed)
+        if not (_suffix_of(name) in RAW_EXTENSIONS and stem_of(name) in developed)
     ]
 
 
@@ -30,28 +30,41 @@ def raws_beside(photo: Path) -> tuple[str, ...]:
     """Returns the names of the RAW files that are pairs with a JPEG or HEIF; () for other files."""
     if photo.suffix.lower() not in _BY_CAMERA:
         return ()
+    names = names_by_stem(photo.parent).get(stem_of(photo.name), ())
+    return tuple(name for name in names if are_pair(photo.name, name))
+
+
+def are_pair(first: str, second: str) -> bool:
+    """Returns True if two names are those of a pair, in either order."""
+    suffixes = (_suffix_of(first), _suffix_of(second))
+    return stem_of(first) == stem_of(second) and any(
+        raw in RAW_EXTENSIONS and developed in _BY_CAMERA
+        for raw, developed in (suffixes, suffixes[::-1])
+    )
+
+
+def names_by_stem(folder: Path) -> Mapping[str, Sequence[str]]:
+    """Returns the names in a folder by their stem, see `stem_of`; none if it cannot be listed."""
     try:
-        changed = photo.parent.stat().st_mtime_ns
-        return _raws_in(photo.parent, changed).get(_stem_of(photo.name), ())
-    except OSError:
-        return ()
+        return _names_by_stem(folder, folder.stat().st_mtime_ns)
+    except (OSError, ValueError):  # the latter for names that no folder can have
+        return {}
+
+
+def stem_of(name: str) -> str:
+    """Returns a name without its extension, for comparisons that ignore case."""
+    return name.rpartition(".")[0].casefold()
 
 
 # Photos come folder by folder; a change of a folder's time empties its entry.
 @lru_cache(maxsize=8)
-def _raws_in(folder: Path, changed: int) -> dict[str, tuple[str, ...]]:
-    """Returns the RAW files of a folder by their stem."""
+def _names_by_stem(folder: Path, changed: int) -> dict[str, list[str]]:
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
-    raws: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for name in names:
-        if _suffix_of(name) in RAW_EXTENSIONS:
-            raws[_stem_of(name)] = (*raws.get(_stem_of(name), ()), name)
-    return raws
-
-
-def _stem_of(name: str) -> str:
-    return name.rpartition(".")[0].casefold()
+        found.setdefault(stem_of(name), []).append(name)
+    return found
 
 
 def _suffix_of(name: str) -> str:

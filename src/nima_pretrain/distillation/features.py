@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -53,7 +54,9 @@ class FeatureCache:
             for path, outputs in outputs_of_photos([model], missing):
                 if isinstance(outputs, PhotoError):
                     raise outputs
-                with replacing(files[path]) as partial, partial.open("wb") as file:
+                # Cells on several machines may write the same file at the same time.
+                like = files[path].with_stem(f"{files[path].stem}-{socket.gethostname()}")
+                with replacing(files[path], like) as partial, partial.open("wb") as file:
                     np.save(file, outputs.by_model[0])
                 done += 1
                 if on_progress:

@@ -1,8 +1,6 @@
 """Export of a scorer: written beside, run again in its own runtime, and only then renamed."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,7 @@ from nima_pretrain.files import replacing_folder, write_json
 from nima_pretrain.locks import locked
 from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import find_scorer
-from nima_pretrain.weights.native_stderr import without_lines
+from nima_pretrain.weights.native_stderr import quietly
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 
@@ -114,7 +112,7 @@ def _written(
     path = folder / target.file
     module = target.load_module()
     try:
-        with _quietly():
+        with quietly():
             module.write(computation, path, half=precision == "float16")
             difference = largest_difference(module.load(path), references)
             others = (
@@ -137,14 +135,3 @@ def _written(
         check=Check(largest_difference=difference, allowed=allowed),
         reference_scores=references.by_name(),
     )
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Hides what converters print: statistics. What fails, they raise."""
-    handlers = logging.root.handlers[:]
-    try:
-        with without_lines(b""):
-            yield
-    finally:
-        logging.root.handlers[:] = handlers  # some add one, which would repeat every line

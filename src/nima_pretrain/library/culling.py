@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 from starlette.applications import Starlette
@@ -20,7 +20,9 @@ from nima_pretrain.data.photos import read_photo
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.own_machine import OwnMachineOnly
-from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
+from nima_pretrain.library.session import StarSession
+from nima_pretrain.library.sidecar_names import SidecarNames
+from nima_pretrain.library.sidecars import stars_of
 from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
 from nima_pretrain.prediction.reading import photo_of
 from nima_pretrain.prediction.score_row import ScoreRow
@@ -36,6 +38,7 @@ _MEDIA_TYPES = {
     "PNG": "image/png",
     "WEBP": "image/webp",
 }
+_MOST_PIXELS = 65_500  # of a side of a JPEG, by libjpeg
 _MOST_BYTES = 1000  # of a request; stars take 12
 _UNCHANGED = {"Cache-Control": "private, max-age=3600"}
 
@@ -49,12 +52,12 @@ class Culling:
     Attributes:
         selection: rows of the photos.
         scale: the score scale.
-        naming: the sidecars to write.
+        session: gives stars to the photos.
     """
 
     selection: Selection
     scale: ScoreScale
-    naming: Naming = Naming.FULL
+    session: StarSession
 
     def app(self, token: str, port: int) -> Starlette:
         """Returns the application.
@@ -82,7 +85,7 @@ class Culling:
         media_type = await run_in_threadpool(_media_type, path)
         if media_type:
             return FileResponse(path, media_type=media_type, headers=_UNCHANGED)
-        content = await run_in_threadpool(_as_jpeg, path)
+        content = await run_in_threadpool(as_jpeg, path)
         return Response(content, media_type="image/jpeg", headers=_UNCHANGED)
 
     async def thumbnail(self, request: Request) -> Response:
@@ -93,17 +96,21 @@ class Culling:
         return Response(content, media_type="image/webp", headers=_UNCHANGED)
 
     async def give_stars(self, request: Request) -> Response:
-        """Saves {"stars": -1 .. 5}, and returns the stars that the photo has afterwards."""
+        """Saves {"stars": -1 .. 5}, and returns the stars that the photo has afterwards.
+
+        With "undo": true they are those that the photo had when the page was loaded.
+        """
         path = self._path(request)
-        stars = _stars_in(await request.body())
-        if stars is None:
+        wanted = _wanted_in(await request.body())
+        if wanted is None:
             return JSONResponse({"error": 'Expected {"stars": -1 to 5}.'}, 400)
+        save = self.session.undo if wanted.is_undone else self.session.give
         try:
-            await run_in_threadpool(set_stars, path, stars, by_person=True, naming=self.naming)
+            await run_in_threadpool(save, path, wanted.stars)
         except InputError as error:
             before = await run_in_threadpool(_stars_of, path)
             return JSONResponse({"error": str(error), "stars": before}, 409)
-        return JSONResponse({"stars": stars})
+        return JSONResponse({"stars": wanted.stars})
 
     def _path(self, request: Request) -> Path:
         photos: Sequence[ScoreRow] = self.selection.photos
@@ -113,35 +120,46 @@ class Culling:
         return photo_of(photos[number])
 
     def _page(self) -> str:
+        self.session.begin()
+        names = SidecarNames()
         entries = [
             {
                 **entry_of(row),
                 "number": number,
                 "link": f"photo/{number}",
                 "picture": f"thumbnail/{number}",
-                "stars": _stars_of(photo_of(row)),
+                "stars": _stars_of(photo_of(row), names),
             }
             for number, row in enumerate(self.selection.photos)
         ]
         return page_of(self.selection, entries, self.scale, is_culling=True)
 
 
-def _stars_of(photo: Path) -> int:
+def _stars_of(photo: Path, names: SidecarNames | None = None) -> int:
     try:
-        found = stars_of(photo)
+        found = stars_of(photo, names)
     except InputError:  # which the attempt to give stars shows
         return 0
     return found.stars if found else 0
 
 
-def _stars_in(body: bytes) -> int | None:
-    """Returns the stars of a request's body; None if it is not {"stars": -1 .. 5}."""
+class _Wanted(NamedTuple):
+    stars: int
+    is_undone: bool
+
+
+def _wanted_in(body: bytes) -> _Wanted | None:
+    """Returns the stars of a request's body, see `Culling.give_stars`; None for another body."""
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    stars = content.get("stars") if isinstance(content, dict) else None
-    return stars if type(stars) is int and stars in STARS else None
+    if not isinstance(content, dict):
+        return None
+    stars, is_undone = content.get("stars"), content.get("undo", False)
+    if type(stars) is not int or stars not in STARS or type(is_undone) is not bool:
+        return None
+    return _Wanted(stars, is_undone)
 
 
 def _media_type(path: Path) -> str | None:
@@ -156,11 +174,17 @@ def _media_type(path: Path) -> str | None:
         return None
 
 
-def _as_jpeg(path: Path) -> bytes:
+def as_jpeg(path: Path) -> bytes:
+    """Returns a photo as JPEG, at full size as far as JPEG has room for it.
+
+    Raises:
+        HTTPException: 404, the photo cannot be read.
+    """
     try:
         image = read_photo(path).image
     except PhotoError:
         raise HTTPException(404) from None
+    image.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
     content = io.BytesIO()
     image.save(content, "JPEG", quality=92)
     return content.getvalue()

@@ -12,17 +12,27 @@ import hashlib
 import io
 import json
 import os
+import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.library.xmp import MAX_BYTES
 
 NAME = ".nima-pretrain-stars.jsonl"
+
+# Every journal begins so.
+_START = b'{"sidecar": "'
+# Of a line: a sidecar of the largest size that does not compress, in base64, and a name.
+_MOST_BYTES = 2 * MAX_BYTES
+# Neither exists on every platform.
+_ITSELF = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Entry(NamedTuple):
@@ -71,14 +81,19 @@ def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
         after: its content to be.
 
     Raises:
-        OSError: the journal cannot be written.
+        InputError: the journal cannot be written, or another file is in its place.
     """
     packed = None
     if before is not None:
         packed = base64.b64encode(gzip.compress(before, mtime=0)).decode()
     time = datetime.now(UTC).isoformat(timespec="seconds")
     entry = Entry(sidecar.name, time, packed, sha256(after))
-    with (sidecar.parent / NAME).open("ab+") as file:
+    path = sidecar.parent / NAME
+    with _opened(path, "ab+") as file:
+        file.seek(0)
+        start = file.read(len(_START))
+        if not _START.startswith(start):
+            raise _is_other(path, "it has other content. Move it away")
         _remove_torn_line(file)
         file.write(_line(entry))
         file.flush()
@@ -93,16 +108,19 @@ def read_journal(folder: Path) -> list[Entry]:
         InputError: the journal is damaged or cannot be read.
     """
     path = folder / NAME
+    entries: list[Entry] = []
     try:
-        content = path.read_bytes()
+        with _opened(path, "rb") as file:
+            for number in count(1):
+                line = file.readline(_MOST_BYTES)
+                # After the last line break, a kill may have left a part of an entry, whose sidecar
+                # was not written.
+                if not line.endswith(b"\n") and len(line) < _MOST_BYTES:
+                    break
+                entries.append(_entry(line, number, path))
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}.") from None
-    # After the last line break, a kill may have left a part of an entry, whose sidecar was not
-    # written.
-    lines = content.split(b"\n")[:-1]
-    return [_entry(line, number, path) for number, line in enumerate(lines, start=1)]
+    return entries
 
 
 def rewrite_journal(folder: Path, entries: Sequence[Entry]) -> None:
@@ -132,21 +150,65 @@ def _line(entry: Entry) -> bytes:
 
 
 def _entry(line: bytes, number: int, path: Path) -> Entry:
+    entry: Entry | None
     try:
         entry = Entry(**json.loads(line))
-        name = Path(entry.sidecar).name
-        are_texts = all(
-            isinstance(value, str) for value in (*entry[:2], entry.before or "", entry.after_sha256)
-        )
-    except (ValueError, TypeError):
-        are_texts = False
-    # A journal may come from elsewhere with its folder: it must not name files outside.
-    if not are_texts or name != entry.sidecar or not name.endswith(".xmp"):
+    except (ValueError, TypeError, RecursionError):
+        entry = None
+    if entry is None or not (
+        _is_name(entry.sidecar)
+        and isinstance(entry.time, str)
+        and isinstance(entry.before, str | None)
+        and isinstance(entry.after_sha256, str)
+    ):
         raise InputError(
             f"Expected {path} to be a journal of stars, but line {number} is no entry. Remove that "
             "line; its sidecar is not restored."
         )
     return entry
+
+
+def _is_name(value: Any) -> bool:
+    """Returns whether a value is the name of a sidecar, which leads to no other folder."""
+    if not isinstance(value, str) or Path(value).name != value or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return value.endswith(".xmp")
+
+
+@contextmanager
+def _opened(path: Path, mode: Literal["rb", "ab+"]) -> Iterator[BinaryIO]:
+    """Yields an open journal.
+
+    Raises:
+        FileNotFoundError: there is none to read.
+        InputError: it is a link or no regular file, or cannot be opened, read or written.
+    """
+    try:
+        with open(path, mode, opener=_open_itself) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        action = "read" if mode == "rb" else "write"
+        raise InputError(f"Cannot {action} {path}: {error.strerror or error}.") from None
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """Opens a regular file: a link may lead to any file, and a pipe blocks."""
+    if not Path(path).is_symlink():
+        descriptor = os.open(path, flags | _ITSELF, 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    raise _is_other(path, "it is a link, or no regular file. Remove it")
+
+
+def _is_other(path: Path | str, reason: str) -> InputError:
+    return InputError(f"Expected {path} to be a journal of stars, but {reason}, and try again.")
 
 
 def _remove_torn_line(file: BinaryIO) -> None:

@@ -4,10 +4,11 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
+from nima_pretrain.files import remove_orphans, replacing
 from nima_pretrain.library.xmp import MAX_BYTES
 
 # One temporary name per folder: long names of photos leave no room for one of their own.
@@ -52,15 +53,16 @@ def replace_unchanged(
     """Replaces a sidecar, creates it or removes it, if it still is as it was read.
 
     Args:
-        path: the sidecar; of a link, the file that it leads to is replaced.
+        path: the sidecar; of a link to another sidecar in the same folder, that one is replaced.
         before: its content when it was read; None if there was none.
         after: its new content; None to remove it.
         record: called with path, before and after, just before a new content takes its place.
 
     Raises:
         ChangedMeanwhileError: the sidecar is not as it was read.
-        InputError: it cannot be written.
+        InputError: it cannot be written, or is a link to another file.
     """
+    target = _target_of(path)
     if after is None:
         _check_unchanged(path, before)
         try:
@@ -68,7 +70,6 @@ def replace_unchanged(
         except OSError as error:
             raise InputError(f"Cannot remove {path}: {error.strerror}.") from error
         return
-    target = Path(os.path.realpath(path))
     with replacing(target, like=target.with_name(TEMPORARY)) as partial:
         partial.write_bytes(after)
         if before is not None:
@@ -76,6 +77,34 @@ def replace_unchanged(
         _check_unchanged(path, before)
         if record:
             record(path, before, after)
+
+
+def remove_remains(folder: Path) -> None:
+    """Removes what processes that died while they wrote sidecars have left in a folder.
+
+    Folders that cannot be searched have no sidecars that we could have written.
+    """
+    with suppress(OSError, ValueError):  # the latter for names that no folder can have
+        remove_orphans(folder / TEMPORARY)
+
+
+def _target_of(path: Path) -> Path:
+    """Returns the file that is written for a sidecar.
+
+    A link may come with a folder of other people, and lead to any file.
+
+    Raises:
+        InputError: it is a link to anything but a sidecar in the same folder.
+    """
+    target = Path(os.path.realpath(path))
+    if path.is_symlink():
+        is_beside = target.parent == Path(os.path.realpath(path.parent))
+        if not is_beside or target.suffix.lower() != ".xmp":
+            raise InputError(
+                f"Expected {path} to be a sidecar, but it is a link to {target}, which is no "
+                "sidecar in the same folder and is left as it is. Remove the link."
+            )
+    return target
 
 
 def _check_unchanged(path: Path, before: bytes | None) -> None:

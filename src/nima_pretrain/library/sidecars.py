@@ -1,8 +1,4 @@
-"""The stars of a photo: read from its sidecars or from the file itself, written into sidecars.
-
-Programs look for two names: `photo.jpg.xmp` (darktable, digiKam, immich), here the full one, and
-`photo.xmp` (Adobe), here the stem's.
-"""
+"""The stars of a photo: read from its sidecars or from the file itself, written into sidecars."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -18,18 +14,11 @@ from nima_pretrain.library.sidecar_files import (
     read_sidecar,
     replace_unchanged,
 )
+from nima_pretrain.library.sidecar_names import Naming, SidecarNames
 from nima_pretrain.library.xmp import rating_of, with_rating
 from nima_pretrain.locks import locked
 
 _ATTEMPTS = 3
-
-
-class Naming(StrEnum):
-    """The sidecars to write."""
-
-    FULL = "full"
-    STEM = "stem"
-    BOTH = "both"
 
 
 class Outcome(StrEnum):
@@ -54,45 +43,42 @@ class Stars(NamedTuple):
     path: Path
 
 
-def sidecars_of(photo: Path, naming: Naming = Naming.BOTH) -> list[Path]:
-    """Returns the paths of the sidecars of a photo, whether they exist or not.
-
-    Raises:
-        InputError: the photo's name cannot be that of a photo.
-    """
-    if not photo.name or photo.suffix.lower() == ".xmp":
-        raise InputError(f"Expected a photo, received {photo}.")
-    full, stem = photo.with_name(f"{photo.name}.xmp"), photo.with_suffix(".xmp")
-    return {Naming.FULL: [full], Naming.STEM: [stem], Naming.BOTH: [full, stem]}[naming]
-
-
-def stars_of(photo: Path) -> Stars | None:
+def stars_of(photo: Path, names: SidecarNames | None = None) -> Stars | None:
     """Returns the stars of a photo; None if no file states any, not even 0.
 
-    A sidecar, even with 0, goes before the rating in the photo itself, as in other programs. Of two
-    sidecars, one with stars goes before one without, a person's before a model's, and
-    `photo.jpg.xmp` before `photo.xmp`.
+    A sidecar, even with 0, goes before the rating in the photo itself, as in other programs. Of
+    several sidecars, those of no other photo go before a shared one, then one with stars before one
+    without, a person's before a model's, `photo.jpg.xmp` before `photo.xmp`, and these before those
+    of the other file of a RAW+JPEG pair.
 
     Args:
         photo: the photo; it need not exist for its sidecars to be read.
+        names: the photos that get stars together; None for this one alone.
 
     Raises:
         InputError: a sidecar cannot be read, or is no XMP.
     """
-    found = list(_stars_in_sidecars(photo))
+    names = names or SidecarNames()
+    found = list(_stars_in_sidecars(photo, names))
+    own = [stars for stars in found if not names.is_shared(stars.path, photo)]
     if found:
-        return max(found, key=lambda stars: (stars.stars != 0, not stars.by_model))
-    return _embedded_stars(photo)
+        return max(own or found, key=lambda stars: (stars.stars != 0, not stars.by_model))
+    return next(_embedded_stars(photo, names), None)
 
 
-def persons_stars(photo: Path) -> Stars | None:
+def persons_stars(photo: Path, names: SidecarNames | None = None) -> Stars | None:
     """Returns the stars that a person gave to a photo, in whatever file; None if unrated.
 
+    Args:
+        photo: the photo.
+        names: the photos that get stars together; None for this one alone.
+
     Raises:
         InputError: a sidecar cannot be read, or is no XMP.
     """
-    for stars in (*_stars_in_sidecars(photo), _embedded_stars(photo)):
-        if stars and stars.stars and not stars.by_model:
+    names = names or SidecarNames()
+    for stars in (*_stars_in_sidecars(photo, names), *_embedded_stars(photo, names)):
+        if stars.stars and not stars.by_model:
             return stars
     return None
 
@@ -104,13 +90,14 @@ def set_stars(
     by_person: bool,
     naming: Naming = Naming.FULL,
     overwrite: bool = False,
+    names: SidecarNames | None = None,
 ) -> Outcome:
     """Gives stars to a photo in its sidecars, and returns whether they were written.
 
     Existing sidecars keep all their other content. Another program's change between reading and
-    writing is noticed, and merged with. A person's stars go into every sidecar with a rating,
-    lest they contradict each other. A model's stars are marked as such, do not replace a person's,
-    and are recorded in the journal, see `undo.undo_stars`.
+    writing is noticed, and merged with. A person's stars go into every sidecar with a rating that
+    is not shared with another photo, lest they contradict each other. A model's stars are marked as
+    such, do not replace a person's, and are recorded in the journal, see `undo.undo_stars`.
 
     Args:
         photo: the photo.
@@ -118,10 +105,13 @@ def set_stars(
         by_person: whether a person gives them, not a model.
         naming: the sidecars to write.
         overwrite: whether a model's stars replace a person's.
+        names: the photos that get stars together; None for this one alone.
 
     Raises:
-        InputError: there is no such photo, a sidecar is no XMP, or it cannot be written.
+        InputError: there is no such photo, a sidecar is no XMP, cannot be written or is that of
+            another photo that gets stars.
     """
+    names = names or SidecarNames()
     try:
         photo.stat()
     except (OSError, ValueError) as error:  # the latter for names that no file can have
@@ -129,11 +119,12 @@ def set_stars(
         raise InputError(f"Cannot give stars to {photo}: {reason}.") from None
     with locked(photo.parent, "folder", timeout=LOCK_SECONDS):
         for _ in range(_ATTEMPTS):
-            if not (by_person or overwrite) and persons_stars(photo):
+            if not (by_person or overwrite) and persons_stars(photo, names):
                 return Outcome.KEPT
-            paths = sidecars_of(photo, naming)
+            paths = names.to_write(photo, naming)
             if by_person:
-                paths += [found.path for found in _stars_in_sidecars(photo)]
+                rated = [found.path for found in _stars_in_sidecars(photo, names)]
+                paths += [path for path in rated if not names.is_shared(path, photo)]
             contents = {path: read_sidecar(path) for path in paths}
             changes = {
                 path: with_rating(content, stars, by_model=not by_person, name=str(path))
@@ -154,14 +145,16 @@ def set_stars(
     )
 
 
-def _stars_in_sidecars(photo: Path) -> Iterator[Stars]:
-    for path in sidecars_of(photo):
+def _stars_in_sidecars(photo: Path, names: SidecarNames) -> Iterator[Stars]:
+    for path in names.all_of(photo):
         content = read_sidecar(path)
         rating = None if content is None else rating_of(content, str(path))
         if rating:
             yield Stars(*rating, path)
 
 
-def _embedded_stars(photo: Path) -> Stars | None:
-    rating = embedded_rating(photo)
-    return rating and Stars(*rating, photo)
+def _embedded_stars(photo: Path, names: SidecarNames) -> Iterator[Stars]:
+    for file in names.files_of(photo):
+        rating = embedded_rating(file)
+        if rating:
+            yield Stars(*rating, file)

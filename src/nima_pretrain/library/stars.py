@@ -1,49 +1,21 @@
 """Stars for scored photos: by thresholds on the percentile of a score, into XMP sidecars."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import remove_orphans
-from nima_pretrain.library.sidecar_files import TEMPORARY
-from nima_pretrain.library.sidecars import Naming, Outcome, set_stars, sidecars_of
+from nima_pretrain.library.sidecar_files import remove_remains
+from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecars import Outcome, set_stars
+from nima_pretrain.library.star_rules import THRESHOLDS, StarRules, rules_of
 from nima_pretrain.prediction.reading import photo_of, read_scores
 from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.progress import counting
-
-THRESHOLDS = "5,20,50,80,95"
-
-
-@dataclass(frozen=True)
-class StarRules:
-    """The rules by which scored photos get stars.
-
-    Attributes:
-        thresholds: five percentiles, 0 to 100, that do not fall. A photo gets one star for each
-            that its own percentile reaches, and at least one.
-        rank: whether the percentile is that among the scored photos at hand, not that among the
-            training ratings of the model.
-        reject: whether photos below the first threshold are rejected, -1.
-        sidecar: the sidecars to write.
-        overwrite: whether stars that people gave are replaced.
-    """
-
-    thresholds: tuple[float, ...] = (5, 20, 50, 80, 95)
-    rank: bool = False
-    reject: bool = False
-    sidecar: Naming = Naming.FULL
-    overwrite: bool = False
-
-    def stars(self, percentile: float) -> int:
-        """Returns the stars of a percentile, 1 to 5 or -1."""
-        reached = sum(percentile >= threshold for threshold in self.thresholds)
-        return reached or (-1 if self.reject else 1)
 
 
 class StarCounts(NamedTuple):
@@ -62,36 +34,6 @@ class StarCounts(NamedTuple):
     kept: int
     unscored: int
     problems: tuple[str, ...]
-
-
-def rules_of(
-    stars: str = THRESHOLDS,
-    *,
-    rank: bool = False,
-    reject: bool = False,
-    sidecar: str = Naming.FULL,
-    overwrite_stars: bool = False,
-) -> StarRules:
-    """Returns the rules of options, see `stars`.
-
-    Raises:
-        InputError: an option has an unknown value.
-    """
-    try:
-        thresholds = tuple(float(part) for part in stars.split(","))
-    except ValueError:
-        thresholds = ()
-    is_ordered = all(low <= high for low, high in pairwise(thresholds))
-    if len(thresholds) != 5 or not is_ordered or thresholds[0] < 0 or thresholds[-1] > 100:
-        raise InputError(
-            "Expected --stars to be the percentiles for 1 to 5 stars, five numbers from 0 to 100 "
-            f"that do not fall, such as {THRESHOLDS}, received {stars!r}."
-        )
-    if sidecar not in list(Naming):
-        raise InputError(
-            f"Expected --sidecar to be one of {', '.join(Naming)}, received {sidecar!r}."
-        )
-    return StarRules(thresholds, rank, reject, Naming(sidecar), overwrite_stars)
 
 
 def stars(
@@ -131,7 +73,8 @@ def stars(
     )
     rows = read_scores(Path(scores))
     scored = [row for row in rows if row.status == "ok"]
-    if scored and not any(photo_of(row).exists() for row in scored):
+    # Path.exists raises where it may not look.
+    if scored and not any(os.path.exists(photo_of(row)) for row in scored):  # noqa: PTH110
         raise InputError(
             f"None of the {len(scored)} photos in {scores} exists, {scored[0].path} for example. "
             "Their paths are relative: change to the folder where predict ran."
@@ -160,20 +103,20 @@ def give_stars(rows: Iterable[ScoreRow], rules: StarRules) -> StarCounts:
     written: Counter[int] = Counter()
     outcomes: Counter[Outcome] = Counter()
     problems = []
-    owners: dict[Path, Path] = {}
+    names = SidecarNames(map(photo_of, scored))
     for folder in {photo_of(row).parent for row in scored}:
-        remove_orphans(folder / TEMPORARY)
+        remove_remains(folder)
     with counting("writing stars", len(scored)) as show:
         for row, percentile in zip(scored, _percentiles(scored, rules.rank), strict=True):
             photo, given = photo_of(row), rules.stars(percentile)
             try:
-                _check_alone(photo, rules.sidecar, owners)
                 outcome = set_stars(
                     photo,
                     given,
                     by_person=False,
                     naming=rules.sidecar,
                     overwrite=rules.overwrite,
+                    names=names,
                 )
             except InputError as error:
                 problems.append(str(error))
@@ -205,13 +148,3 @@ def _percentiles(scored: Sequence[ScoreRow], rank: bool) -> Sequence[float]:
     ordered = np.sort(means)
     places = np.searchsorted(ordered, means, "left") + np.searchsorted(ordered, means, "right")
     return (50 * places / max(len(means), 1)).tolist()
-
-
-def _check_alone(photo: Path, naming: Naming, owners: dict[Path, Path]) -> None:
-    """Checks that no other photo of the run has the same sidecar, such as a.jpg and a.png."""
-    for sidecar in sidecars_of(photo, naming):
-        owner = owners.setdefault(sidecar, photo)
-        if owner != photo:
-            raise InputError(
-                f"{photo} gets no stars: {sidecar} has those of {owner}. Choose --sidecar full."
-            )

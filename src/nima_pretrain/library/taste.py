@@ -11,9 +11,8 @@ import keras
 import numpy as np
 
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.raw_pairs import raws_beside
 from nima_pretrain.errors import InputError, PhotoError
-from nima_pretrain.library.sidecars import Stars, persons_stars
+from nima_pretrain.library.sidecars import persons_stars
 from nima_pretrain.library.taste_check import TasteCheck, cross_validate, near_duplicates
 from nima_pretrain.library.taste_head import Head, design_of, fit_tilt, tilted_head
 from nima_pretrain.locks import locked
@@ -143,7 +142,7 @@ def _rated_photos(photos: Sequence[Path]) -> tuple[list[Path], list[int]]:
     with counting("reading stars", len(photos)) as show:
         for count, photo in enumerate(photos, start=1):
             try:
-                found = _stars_of_pair(photo)
+                found = persons_stars(photo)
             except InputError as error:
                 logger.warning("left out: %s", error)
                 found = None
@@ -159,12 +158,6 @@ def _rated_photos(photos: Sequence[Path]) -> tuple[list[Path], list[int]]:
         drawn = np.random.default_rng(0).permutation(len(rated))[:_MOST_PHOTOS]
         rated, given = [rated[row] for row in drawn], [given[row] for row in drawn]
     return rated, given
-
-
-def _stars_of_pair(photo: Path) -> Stars | None:
-    """Returns a person's stars for a photo, or for the RAW files that it also stands for."""
-    pair = (photo, *map(photo.with_name, raws_beside(photo)))
-    return next(filter(None, map(persons_stars, pair)), None)
 
 
 def _check_stars(stars: Sequence[int] | np.ndarray, distinct: int | None = None) -> None:

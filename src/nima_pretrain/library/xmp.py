@@ -8,7 +8,8 @@ order, quotes and line breaks.
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import count, islice
+from functools import cached_property
+from itertools import count
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -139,7 +140,8 @@ class _Packet:
         try:
             root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
         except etree.XMLSyntaxError as error:
-            raise InputError(f"{name} is no XMP: {error.msg}.") from None
+            reason = str(error.msg)[:200]  # it may quote a name of any length
+            raise InputError(f"{name} is no XMP: {reason}.") from None
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
@@ -163,27 +165,27 @@ class _Packet:
         edits = list(self._edits(namespace, value))
         if not edits and value is not None:
             edits = [self._insertion(namespace, value)]
-        text = self._text
-        for start, end, new in sorted(edits, reverse=True):
-            text = text[:start] + new + text[end:]
-        return text
+        parts, done = [], 0
+        for start, end, new in sorted(edits):
+            parts += [self._text[done:start], new]
+            done = end
+        return "".join([*parts, self._text[done:]])
 
     def _edits(self, namespace: str, value: str | None) -> Iterator[tuple[int, int, str]]:
         """Yields the start, end and replacement of every place in the text that has the value."""
         name = f"{{{namespace}}}Rating"
         for subject in self._subjects:
             if name in subject.attrib:
-                token = self._start_of(subject)
-                qualified = {
-                    f"{prefix}:Rating" for prefix, uri in subject.nsmap.items() if uri == namespace
-                }
-                for attribute in _ATTRIBUTE.finditer(token.group()):
-                    if attribute["name"] in qualified:
-                        part, new = (0, "") if value is None else ("value", value)
-                        start, end = attribute.span(part)
-                        yield token.start() + start, token.start() + end, new
+                token = self._starts[subject]
+                found = _ATTRIBUTE.finditer(token.group())
+                attributes = (each for each in found if each["name"].partition(":")[0] != "xmlns")
+                # Both are in the order of the document.
+                attribute = dict(zip(subject.attrib, attributes, strict=True))[name]
+                part, new = (0, "") if value is None else ("value", value)
+                start, end = attribute.span(part)
+                yield token.start() + start, token.start() + end, new
             for child in subject.iterchildren(name):
-                yield self._edit_of_element(self._start_of(child), value)
+                yield self._edit_of_element(self._starts[child], value)
 
     def _edit_of_element(self, start: re.Match[str], value: str | None) -> tuple[int, int, str]:
         end = self._end_of(start)
@@ -197,10 +199,10 @@ class _Packet:
         """Returns the place for a value that is missing, as an attribute of the description."""
         if self._subjects:
             subject = self._subjects[0]
-            place = self._start_of(subject).start("place")
+            place = self._starts[subject].start("place")
             prefix, declaration = _prefix(subject, namespace)
             return place, place, f'{declaration} {prefix}:Rating="{value}"'
-        token = self._start_of(self._rdf)
+        token = self._starts[self._rdf]
         rdf, rdf_declaration = _prefix(self._rdf, RDF)
         prefix, declaration = _prefix(self._rdf, namespace)
         new = (
@@ -211,12 +213,18 @@ class _Packet:
             return token.end(), token.end(), new
         return token.start("place"), token.end(), f">{new}</{token['start'][1:]}>"
 
-    def _start_of(self, element: Any) -> re.Match[str]:
-        """Returns the start tag of an element: both are counted in the order of the document."""
-        elements = enumerate(self._root.iter(etree.Element))
-        number = next(number for number, other in elements if other is element)
-        starts = (token for token in _TOKEN.finditer(self._text) if token["start"])
-        return next(islice(starts, number, None))
+    @cached_property
+    def _starts(self) -> dict[Any, re.Match[str]]:
+        """The start tags of all elements that an edit may touch, by element.
+
+        Elements and tags are in the order of the document, so one pass pairs them.
+        """
+        touched = {self._rdf, *self._subjects}
+        for subject in self._subjects:
+            touched.update(subject.iterchildren(f"{{{XMP}}}Rating", f"{{{MARK}}}Rating"))
+        tokens = (token for token in _TOKEN.finditer(self._text) if token["start"])
+        pairs = zip(self._root.iter(etree.Element), tokens, strict=True)
+        return {element: token for element, token in pairs if element in touched}
 
     def _end_of(self, start: re.Match[str]) -> re.Match[str]:
         """Returns the token that ends the element with this start tag; it may be the same."""
@@ -233,9 +241,10 @@ class _Packet:
 
 def _prefix(element: Any, namespace: str) -> tuple[str, str]:
     """Returns a prefix of a namespace at an element, and its declaration if it is new there."""
-    for prefix, uri in element.nsmap.items():
+    taken = element.nsmap  # computed at every access
+    for prefix, uri in taken.items():
         if prefix and uri == namespace:
             return prefix, ""
     names = (f"{_PREFIXES[namespace]}{number or ''}" for number in count())
-    prefix = next(name for name in names if name not in element.nsmap)
+    prefix = next(name for name in names if name not in taken)
     return prefix, f' xmlns:{prefix}="{namespace}"'

@@ -1,9 +1,10 @@
 """The file of fingerprints beside a score file, so that a stopped or later run need not redo them.
 
-It is a cache: without it, or with a damaged one, photos are scored again. Records have a fixed size
-and are found by a hash of name, size and time of the photo, whatever the order of the rows.
+It is a cache: without it, or with another file in its place, photos are scored again. Records have
+a fixed size and are found by a hash of name, size and time of the photo, in any order of the rows.
 """
 
+import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,8 @@ from nima_pretrain.prediction.score_row import ScoreRow
 
 _HEAD_BYTES = 64
 _KEY_BYTES = 16
+# Of features, at most 65,535.
+_NUMBER = re.compile("[1-9][0-9]{0,4}")
 # Counts up when fingerprints of the same photo change.
 _VERSION = 1
 
@@ -66,11 +69,16 @@ class FingerprintFile:
         """Appends the fingerprint of a row's photo, flushed to the file.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: the file cannot be written, or has fingerprints of another size.
         """
+        num_features = len(fingerprint.features)
+        if self._type is not None and self._type["features"].shape != (num_features,):
+            raise InputError(
+                f"{self.path} is damaged: expected {num_features} features of a photo, received "
+                f"{self._type['features'].shape[0]}. Remove it; the photos are scored again."
+            )
         try:
             if self._type is None:
-                num_features = len(fingerprint.features)
                 self._type = record_type(num_features, _KEY_BYTES)
                 self._handle.write(self._head(num_features))
             key = _key(row)
@@ -100,9 +108,10 @@ class FingerprintFile:
         with self.path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         words = head.split()
-        if len(words) < 2 or not words[-1].isdigit() or head != self._head(int(words[-1])):
+        number = words[-1].decode("ascii", "replace") if words else ""
+        if not _NUMBER.fullmatch(number) or head != self._head(int(number)):
             return False
-        self._type = record_type(int(words[-1]), _KEY_BYTES)
+        self._type = record_type(int(number), _KEY_BYTES)
         self._num_records = (self.path.stat().st_size - _HEAD_BYTES) // self._type.itemsize
         keys = self.records()["key"]
         self._numbers = {key.tobytes(): number for number, key in enumerate(keys)}

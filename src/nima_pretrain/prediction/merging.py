@@ -13,7 +13,7 @@ from nima_pretrain.locks import locked
 from nima_pretrain.prediction.files import check_output, records_in
 from nima_pretrain.prediction.formats import NOT_A_ROW, Csv, JsonLines, format_of
 from nima_pretrain.prediction.row_writer import RowWriter
-from nima_pretrain.prediction.score_row import ScoreRow
+from nima_pretrain.prediction.score_row import ScoreRow, check_row
 from nima_pretrain.progress import counting
 
 _NAMED_CONFLICTS = 5
@@ -50,9 +50,9 @@ def merge(
         overwrite: whether an existing file is replaced.
 
     Raises:
-        InputError: a file is missing, incomplete, or of another kind, the files hold scores by
-            different weights or different rows for a photo, or the output exists or cannot be
-            written.
+        InputError: a file is missing, incomplete, of another kind or has groups, the files hold
+            scores by different weights or different rows for a photo, or the output exists or
+            cannot be written.
 
     Example:
         >>> merge(["part1.csv", "part2.csv"], "scores.csv")
@@ -171,7 +171,7 @@ class _MergedRows:
     def _rows_of(self, part: Path, file: BinaryIO) -> Iterator[ScoreRow]:
         head = file.readline()
         bins = len(re.findall(rb"(?<=,)p[0-9]+(?=,)", head))
-        style = format_of(None, part, bins)
+        style = format_of(None, part, bins, has_groups=head.endswith(b",best_of_group\n"))
         if not head.startswith(style.head):
             raise _is_other(part, style.name)
         if isinstance(style, Csv):
@@ -185,8 +185,14 @@ class _MergedRows:
                 )
             try:
                 row = style.row(record.removeprefix(style.between))
+                check_row(row)
             except NOT_A_ROW:
                 raise _is_other(part, style.name) from None
+            if row.best_of_group is not None:
+                raise InputError(
+                    f"{part} holds the groups of one run, which know nothing of other files. Merge "
+                    "files that predict wrote without --group."
+                )
             if row.distribution is not None:
                 self._check_bins(part, len(row.distribution))
             yield row

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from nima_pretrain.data.finding import Listing, listing_of
@@ -74,7 +75,8 @@ def predict(
         full_size: see `scorer.load_scorer`.
         batch_size: see `scorer.load_scorer`.
         allow_empty: whether folders without photos give an output without rows.
-        on_rows: called with all rows at the end, before `top` removes rows; or None.
+        on_rows: called with the rows of these photos at the end, before `top` removes rows; or
+            None. Rows of other photos, which a file that is resumed may hold, are not among them.
 
     Raises:
         InputError: arguments contradict each other, photos or weights are missing, or the output
@@ -129,7 +131,7 @@ def predict(
 
             write_score_report(Path(report), rows, scorer.side_car.score_scale)
         if on_rows:
-            on_rows(rows)
+            on_rows(islice(rows, len(rows) - sum(counts), None))  # the others come first
         if sort or top is not None:
             rows.arrange(best_first(rows, only_best=top is not None)[:top])
         rows.close()

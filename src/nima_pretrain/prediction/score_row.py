@@ -51,16 +51,27 @@ def check_row(row: ScoreRow) -> None:
         ValueError: it is not a row that `predict` writes.
     """
     texts = (row.path, row.status, row.error, row.note, row.explanation, row.modified, row.weights)
-    numbers = [value for value in (row.mean, row.std, row.percentile) if value is not None]
+    numbers = [n for n in (row.mean, row.std, row.percentile, row.bytes) if n is not None]
     numbers += row.distribution or ()
     has_score = None not in (row.mean, row.std, row.distribution)
     if not (
-        all(isinstance(text, str) for text in texts)
-        and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        all(isinstance(text, str) and _is_utf8(text) for text in texts)
+        and all(_is_number(number) for number in numbers)
         and row.status in ("ok", "error")
         and (has_score if row.status == "ok" else row.mean is None)
     ):
         raise ValueError("not a row of scores")
+
+
+def _is_utf8(text: str) -> bool:
+    return not any(0xD800 <= ord(character) < 0xE000 for character in text)
+
+
+def _is_number(value: object) -> bool:
+    """Returns True for a finite number of 64 bits."""
+    return (isinstance(value, float) and math.isfinite(value)) or (
+        type(value) is int and abs(value) < 2**63
+    )
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -65,7 +65,10 @@ def _write(
 def write_missing_rows(
     file: ScoreFile, listing: Listing, scorer: Scorer, fingerprints: FingerprintFile | None
 ) -> Counts:
-    """Scores the photos without a row, and sorts the file's rows in the order of the listing."""
+    """Scores the photos without a row, and sorts the file's rows in the order of the listing.
+
+    Rows of photos that are not listed come first; the counts are those of the listed ones.
+    """
     _drop_stale(file, listing, scorer, fingerprints)
     num_before = len(file)
     known = {_key(row.path): index for index, row in enumerate(file)}

@@ -1,40 +1,16 @@
-"""The grid of starts, rating shares, seeds and folds; every cell is a run.
+"""The grid of starts, rating shares, seeds and folds: its splits, its cells and their folders."""
 
-Finished runs are kept and stopped ones are resumed, so a grid can be stopped, and its config
-extended, at any time.
-"""
-
-import logging
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import pandas as pd
 
-from nima_pretrain.config import (
-    DistillConfig,
-    FinetuneConfig,
-    PretextConfig,
-    RatingsConfig,
-    ReproduceConfig,
-    StartConfig,
-)
+from nima_pretrain.config import PretextConfig, RatingsConfig, ReproduceConfig
 from nima_pretrain.data.rating_files import as_ratings, listed_in
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.split import PARTS
-from nima_pretrain.distillation.distill import distill
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.evaluate import evaluate
-from nima_pretrain.evaluation.evaluation_files import evaluations_of
-from nima_pretrain.training.finetune import finetune
-from nima_pretrain.training.pretrain import pretrain
-from nima_pretrain.training.ratings_split import training_digest
-from nima_pretrain.training.results import FinetuneResults, PretrainResults
-from nima_pretrain.training.run_directory import carry_on
-
-logger = logging.getLogger(__name__)
 
 TEST = "test"
 
@@ -109,94 +85,26 @@ def cells_of(config: ReproduceConfig, folds: list[Fold]) -> list[Cell]:
 def weights_of(run: Path, config: ReproduceConfig, start: str, seed: int) -> str:
     """Returns the initial weights of fine-tuning for a start and a seed: a name or path."""
     return config.starts[start].weights or str(
-        _pretraining(run, config, start, seed) / "backbone.h5"
+        pretraining_of(run, config, start, seed) / "backbone.h5"
     )
 
 
-def run_grid(run: Path, config: ReproduceConfig, folds: list[Fold]) -> None:
-    """Trains and evaluates the missing parts of a grid.
-
-    Args:
-        run: the existing directory of the grid.
-        config: config of the grid.
-        folds: from `folds_of`.
-
-    Raises:
-        InputError: data are invalid, or differ from those of a finished cell.
-    """
-    for name, start in config.starts.items():
-        stage = config.pretext_of(start)
-        if stage and config.pretrain_per_seed:
-            for seed in config.seeds:
-                of_seed = stage.model_copy(update={"seed": seed})
-                _pretrain(_pretraining(run, config, name, seed), config, of_seed)
-        elif stage:
-            _pretrain(_pretraining(run, config, name, stage.seed), config, stage)
-    transfers = {name: load(data) for name, data in config.transfer.items()}
-    by_name = {fold.name: fold for fold in folds}
-    cells = cells_of(config, folds)
-    for number, cell in enumerate(cells, start=1):
-        folder = cell.folder(run)
-        logger.info("cell %d of %d: %s", number, len(cells), folder.relative_to(run))
-        fold = by_name[cell.fold]
-        weights = weights_of(run, config, cell.start, cell.seed)
-        _finetune(folder, cell, fold, config, weights, run / "features")
-        done = evaluations_of(folder)
-        for name, ratings in {TEST: fold.test, **transfers}.items():
-            if name not in done:
-                evaluate(folder / "nima.h5", ratings, part="all", name=name, resamples=0)
-        keras.backend.clear_session()
-
-
-def _pretraining(run: Path, config: ReproduceConfig, start: str, seed: int) -> Path:
+def pretraining_of(run: Path, config: ReproduceConfig, start: str, seed: int) -> Path:
+    """Returns the run directory of the pretraining that a seed of a start begins with."""
     folder = run / "starts" / start
     return folder / f"seed-{seed}" if config.pretrain_per_seed else folder
 
 
-def _pretrain(folder: Path, config: ReproduceConfig, stage: PretextConfig) -> None:
-    photos = config.photos
-    assert photos is not None
-    stage = stage.model_copy(update=config.finetune.network.model_dump())
-    training, validation, test = config.photo_lists or (None, None, None)
-
-    learn = partial(
-        pretrain,
-        photos,
-        base_weights=config.base_weights,
-        training_list=training,
-        validation_list=validation,
-        test_list=test,
-    )
-    carry_on(folder, stage, PretrainResults, learn)
-
-
-def _finetune(
-    folder: Path, cell: Cell, fold: Fold, config: ReproduceConfig, weights: str, features: Path
-) -> None:
-    start = config.starts[cell.start]
-    # The network is that of the grid, whatever the weights of the start were made for.
-    changes = {"share": cell.share, "seed": cell.seed, **config.finetune.network.model_dump()}
-    stage = config.stage_of(start).model_copy(update=changes)
-    learn = partial(
-        _learner_of(stage, start, features),
-        fold.training,
-        validation_ratings=fold.validation,
-        backbone=weights,
-    )
-    results = carry_on(folder, stage, FinetuneResults, learn)
-    if results.ratings_sha256 != training_digest(fold.training, stage):
-        raise InputError(
-            f"{folder} was trained on other ratings than those of the config now. "
-            "Choose another --run, or put the ratings back."
-        )
-
-
-def _learner_of(
-    stage: FinetuneConfig, start: StartConfig, features: Path
-) -> Callable[..., FinetuneResults]:
-    if isinstance(stage, DistillConfig):
-        return partial(distill, unlabelled=start.unlabelled, cache=features)
-    return partial(finetune, photos=start.order_photos)
+def pretrainings_of(run: Path, config: ReproduceConfig) -> dict[Path, PretextConfig]:
+    """Returns the settings of all pretrainings, by their run directories."""
+    pretrainings = {}
+    for name, start in config.starts.items():
+        stage = config.pretext_of(start)
+        if stage:
+            for seed in config.seeds if config.pretrain_per_seed else (stage.seed,):
+                folder = pretraining_of(run, config, name, seed)
+                pretrainings[folder] = stage.model_copy(update={"seed": seed})
+    return pretrainings
 
 
 def _shares(config: ReproduceConfig, start: str) -> tuple[float, ...]:

@@ -21,8 +21,9 @@ from nima_pretrain.evaluation.figures import (
     draw_learning_curves,
     draw_predictions,
 )
+from nima_pretrain.files import write_json
 from nima_pretrain.reproduction.finished import Grid
-from nima_pretrain.reproduction.grid import TEST, load
+from nima_pretrain.reproduction.grid import TEST, load, pretrainings_of
 from nima_pretrain.reproduction.pages import Pages, records
 from nima_pretrain.training.results import FinetuneResults, PretrainResults
 
@@ -94,7 +95,7 @@ def write_results(grid: Grid) -> dict[str, Any]:
     """Writes all tables and figures of a finished grid, and returns its main results.
 
     `results.md` and `report.html` contain all of them; `results/` has the tables as CSV and the
-    figures as PNG.
+    figures as PNG, `seconds.json` the time of the trainings.
 
     Args:
         grid: a finished grid.
@@ -134,11 +135,9 @@ def write_results(grid: Grid) -> dict[str, Any]:
         pages.figure("epochs", epochs_by_share, "Epochs until early stopping by share (figure 5).")
     pages.figure("learning_curves", _learning_curves(grid), "Validation loss by epoch, each fold.")
     pages.figure("predictions", draw_predictions(tables), "Predicted against true means.")
-    more = {
-        "photos": count,
-        "ratings_sha256": grid.ratings.digest,
-        "seconds": _seconds(grid),
-    }
+    # In a file of its own, so that equal trainings have equal results.
+    write_json(grid.run / "seconds.json", _seconds(grid))
+    more = {"photos": count, "ratings_sha256": grid.ratings.digest}
     return pages.finish("Results", results | more)
 
 
@@ -195,8 +194,7 @@ def _learning_curves(grid: Grid) -> Any:
 
 
 def _seconds(grid: Grid) -> dict[str, float]:
-    starts = [name for name, start in grid.config.starts.items() if start.weights is None]
-    pretrained = [PretrainResults.read(grid.run / "starts" / name) for name in starts]
+    pretrained = [PretrainResults.read(run) for run in pretrainings_of(grid.run, grid.config)]
     finetuned = [FinetuneResults.read(cell.folder(grid.run)) for cell in grid.cells]
     return {
         "pretraining": sum(results.seconds for results in pretrained),

@@ -1,8 +1,10 @@
 // Culling: stars by keys or fingers, saved at once by the server that sent the page.
 
 const MOST_PANES = 4;
+const MOST_TROUBLES = 3, MOST_NAMES = 5;
 const byPath = new Map(data.photos.map((photo) => [photo.path, photo]));
-const unsaved = new Map();  // photo -> the stars that are not saved yet
+const unsaved = new Map();  // photo -> {stars, undo}, what is not saved yet
+const troubles = new Map();  // photo -> why its stars are not saved
 const past = [];  // [photo, its stars before], for undo
 let isSaving = false;
 let open = null;  // {photos, current} of the viewer
@@ -27,17 +29,18 @@ function starButtons(photo) {
 
 function rate(photo, stars) {
   past.push([photo, photo.stars]);
-  set(photo, stars);
+  set(photo, {stars, undo: false});
 }
 
+// Where nothing is left to undo for a photo, the server restores its sidecars as they were.
 function undo() {
   const [photo, stars] = past.pop() || [];
-  if (photo) set(photo, stars);
+  if (photo) set(photo, {stars, undo: past.every(([other]) => other !== photo)});
 }
 
-function set(photo, stars) {
-  photo.stars = stars;
-  unsaved.set(photo, stars);
+function set(photo, wanted) {
+  photo.stars = wanted.stars;
+  unsaved.set(photo, wanted);
   redraw(photo);
   save();
 }
@@ -46,42 +49,51 @@ async function save() {
   if (isSaving) return;
   isSaving = true;
   while (unsaved.size) {
-    const [photo, stars] = unsaved.entries().next().value;
-    const problem = await saved(photo, stars);
-    if (problem) {
-      warn(`Not saved: ${photo.name}. ${problem}`);
-      await new Promise((wait) => setTimeout(wait, 2000));
-    } else {
-      if (unsaved.get(photo) === stars) unsaved.delete(photo);
-      warn("");
+    const [photo, wanted] = unsaved.entries().next().value;
+    const {problem, refused} = await saved(photo, wanted);
+    if (problem) troubles.set(photo, problem);
+    else troubles.delete(photo);
+    if (unsaved.get(photo) === wanted) {
+      unsaved.delete(photo);
+      if (refused !== undefined) {
+        photo.stars = refused;
+        redraw(photo);
+        setTimeout(() => { troubles.delete(photo); warn(); }, 20000);
+      } else if (problem) unsaved.set(photo, wanted);  // tried again, after the others
     }
+    warn();
+    if (unsaved.size && [...unsaved.keys()].every((other) => troubles.has(other))) await new Promise((wait) => setTimeout(wait, 2000));
   }
   isSaving = false;
 }
 
-// Returns the reason if stars could not be saved. What a file refuses is taken back; while the
-// server does not answer, the stars are kept and tried again.
-async function saved(photo, stars) {
+// Returns why stars could not be saved, and, where their file refuses them, which ones stay. All
+// other stars are kept and tried again: while nothing answers, or something else than the program.
+async function saved(photo, wanted) {
   let answer;
   try {
-    answer = await fetch(`stars/${photo.number}`, {method: "PUT", headers: {"Content-Type": "application/json"}, body: JSON.stringify({stars})});
+    answer = await fetch(`stars/${photo.number}`, {method: "PUT", headers: {"Content-Type": "application/json"}, body: JSON.stringify(wanted)});
   } catch {
-    const count = `${unsaved.size} photo${unsaved.size > 1 ? "s" : ""}`;
-    return `The program that saves stars has ended: start it again, open its new address, and give them to ${count} again.`;
+    return {problem: "The program that saves stars has ended: start it again, open its new address, and give them again."};
   }
-  const content = await answer.json().catch(() => ({error: `The server answers ${answer.status}.`}));
-  if (answer.ok) return "";
-  if (unsaved.get(photo) === stars) {
-    unsaved.delete(photo);
-    photo.stars = content.stars ?? photo.stars;
-    redraw(photo);
-  }
-  return content.error;
+  const content = await answer.json().catch(() => ({}));
+  const isOwn = typeof content?.stars === "number";
+  if (answer.ok && isOwn) return {};
+  if (answer.status === 409 && isOwn) return {problem: content.error, refused: content.stars};
+  if (answer.status === 404) return {problem: "The program that saves stars was started anew: open its new address, and give them again."};
+  return {problem: `The server answers ${answer.status}; the page tries again.`};
 }
 
-function warn(text) {
-  element("trouble").textContent = text;
-  element("trouble").hidden = !text;
+// Shows what is not saved, photos with the same reason together.
+function warn() {
+  const texts = [...Map.groupBy(troubles.keys(), (photo) => troubles.get(photo))].map(([problem, photos]) => {
+    const count = `${photos.length} photo${photos.length > 1 ? "s" : ""}`;
+    const names = photos.slice(0, MOST_NAMES).map((photo) => photo.name).join(", ");
+    return `Not saved: ${count} (${names}${photos.length > MOST_NAMES ? ", ..." : ""}). ${problem}`;
+  });
+  const rest = texts.length > MOST_TROUBLES ? [`${texts.length - MOST_TROUBLES} more have other reasons.`] : [];
+  element("trouble").textContent = [...texts.slice(0, MOST_TROUBLES), ...rest].join("\n");
+  element("trouble").hidden = !texts.length;
 }
 
 function redraw(photo) {

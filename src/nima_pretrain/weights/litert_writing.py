@@ -18,7 +18,7 @@ from nima_pretrain.files import replacing, write_json
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.pretext.levels import levels_model
 from nima_pretrain.weights.litert import LiteRtModel, litert_path
-from nima_pretrain.weights.native_stderr import without_lines
+from nima_pretrain.weights.native_stderr import quietly
 from nima_pretrain.weights.side_car import (
     Card,
     LiteRtFile,
@@ -93,14 +93,13 @@ def _converted(model: keras.Model, size: int) -> bytes:
     photos = tf.TensorSpec((1, size, size, 3), tf.uint8, name="photos")
     compute = tf.function(lambda photos: model(photos, training=False), input_signature=[photos])
     absl = logging.getLogger("absl")
-    handlers, level = logging.root.handlers[:], absl.level
+    level = absl.level
     absl.setLevel(logging.ERROR)  # it warns that a graph alone is converted in an older way
     try:
-        with without_lines(b""):  # the converter prints statistics; what fails, it raises
+        with quietly():
             graph = convert_variables_to_constants_v2(compute.get_concrete_function())
             converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
             content: bytes = converter.convert()
     finally:
-        logging.root.handlers[:] = handlers  # it adds one, which would repeat every line
         absl.setLevel(level)
     return content

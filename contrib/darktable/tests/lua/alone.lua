@@ -5,7 +5,8 @@ local script = require "nima_stars"
 local images = {}
 for _, argument in ipairs(arg) do
   local stars, path = argument:match("^(%-?%d) (.*)$")
-  local image = setmetatable({ rating = tonumber(stars) }, { __tostring = function() return path end })
+  local image = { rating = tonumber(stars), sidecar = path .. ".xmp" }
+  setmetatable(image, { __tostring = function() return path end })
   table.insert(images, image)
 end
 dt.actions.nima_stars("button", images)

@@ -18,6 +18,11 @@ dt.control.dispatch(function()
     for _, image in ipairs(images) do
       file:write(image.filename, "\t", image.rating, "\n")
     end
+    -- Rated by the script again, and then one by a person.
+    dt.preferences.write("nima_stars", "replace", "bool", true)
+    dt.preferences.write("nima_stars", "thresholds", "string", "0,0,0,0,0")
+    script.rate({ images[3] })
+    images[5].rating = images[5].rating % 5 + 1
     script.destroy()
     script.restart()
     file:write("restarted\n")

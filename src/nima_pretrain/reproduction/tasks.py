@@ -1,0 +1,181 @@
+"""The trainings of a grid as tasks: pretrainings first, then the cells that begin with them.
+
+Finished runs are kept and stopped ones are resumed, so a grid can be stopped, and its config
+extended, at any time.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from nima_pretrain.config import (
+    DistillConfig,
+    FinetuneConfig,
+    PretextConfig,
+    ReproduceConfig,
+    StartConfig,
+)
+from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.distillation.distill import distill
+from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.evaluation.evaluation_files import evaluations_of
+from nima_pretrain.reproduction.grid import (
+    TEST,
+    Cell,
+    Fold,
+    cells_of,
+    load,
+    pretrainings_of,
+    weights_of,
+)
+from nima_pretrain.training.finetune import finetune
+from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training.ratings_split import training_digest
+from nima_pretrain.training.results import FinetuneResults, PretrainResults
+from nima_pretrain.training.run_directory import carry_on
+
+logger = logging.getLogger(__name__)
+
+
+class Task(NamedTuple):
+    """A call that writes one run directory; tasks of one stage do not depend on each other.
+
+    Attributes:
+        name: the run directory within the grid, for log lines.
+        function: a function of a module, which another process can import.
+        arguments: its arguments, which can be pickled.
+    """
+
+    name: str
+    function: Callable[..., None]
+    arguments: tuple[Any, ...]
+
+
+Executor = Callable[[Sequence[Task]], None]
+
+
+def run_in_turn(tasks: Sequence[Task]) -> None:
+    """Runs tasks in this process, one after the other."""
+    for number, task in enumerate(tasks, start=1):
+        logger.info("%d of %d: %s", number, len(tasks), task.name)
+        task.function(*task.arguments)
+
+
+def run_grid(
+    run: Path, config: ReproduceConfig, folds: list[Fold], execute: Executor = run_in_turn
+) -> None:
+    """Trains and evaluates the missing parts of a grid.
+
+    Args:
+        run: the existing directory of the grid.
+        config: config of the grid.
+        folds: from `folds_of`.
+        execute: runs the tasks of a stage and returns when all are finished.
+
+    Raises:
+        InputError: data are invalid, or differ from those of a finished cell.
+    """
+    transfers = {name: load(data) for name, data in config.transfer.items()}
+    by_name = {fold.name: fold for fold in folds}
+    execute(
+        [
+            Task(str(folder.relative_to(run)), pretrain_start, (folder, config, stage))
+            for folder, stage in pretrainings_of(run, config).items()
+        ]
+    )
+    execute(
+        [
+            Task(
+                str(cell.folder(run).relative_to(run)),
+                train_cell,
+                (run, config, cell, by_name[cell.fold], transfers),
+            )
+            for cell in cells_of(config, folds)
+        ]
+    )
+
+
+def pretrain_start(folder: Path, config: ReproduceConfig, stage: PretextConfig) -> None:
+    """Pretrains a start, unless that is finished.
+
+    Args:
+        folder: run directory of the pretraining.
+        config: config of the grid.
+        stage: settings of the pretraining.
+
+    Raises:
+        InputError: photos are missing, or the run exists with other settings.
+    """
+    photos = config.photos
+    assert photos is not None
+    stage = stage.model_copy(update=config.finetune.network.model_dump())
+    training, validation, test = config.photo_lists or (None, None, None)
+
+    learn = partial(
+        pretrain,
+        photos,
+        base_weights=config.base_weights,
+        training_list=training,
+        validation_list=validation,
+        test_list=test,
+    )
+    carry_on(folder, stage, PretrainResults, learn)
+
+
+def train_cell(
+    run: Path, config: ReproduceConfig, cell: Cell, fold: Fold, transfers: dict[str, Ratings]
+) -> None:
+    """Fine-tunes and evaluates a cell, as far as that is not finished.
+
+    Args:
+        run: the directory of the grid.
+        config: config of the grid.
+        cell: the cell.
+        fold: its split of the ratings.
+        transfers: further ratings to evaluate it on, by name.
+
+    Raises:
+        InputError: data are invalid, or differ from those that the cell was trained on.
+    """
+    folder = cell.folder(run)
+    weights = weights_of(run, config, cell.start, cell.seed)
+    _finetune(folder, cell, fold, config, weights, run / "features")
+    done = evaluations_of(folder)
+    for name, ratings in {TEST: fold.test, **transfers}.items():
+        if name not in done:
+            evaluate(folder / "nima.h5", ratings, part="all", name=name, resamples=0)
+    keras.backend.clear_session()
+
+
+def _finetune(
+    folder: Path, cell: Cell, fold: Fold, config: ReproduceConfig, weights: str, features: Path
+) -> None:
+    start = config.starts[cell.start]
+    # The network is that of the grid, whatever the weights of the start were made for.
+    changes = {"share": cell.share, "seed": cell.seed, **config.finetune.network.model_dump()}
+    stage = config.stage_of(start).model_copy(update=changes)
+    learn = partial(
+        _learner_of(stage, start, features),
+        fold.training,
+        validation_ratings=fold.validation,
+        backbone=weights,
+    )
+    results = carry_on(folder, stage, FinetuneResults, learn)
+    if results.ratings_sha256 != training_digest(fold.training, stage):
+        raise InputError(
+            f"{folder} was trained on other ratings than those of the config now. "
+            "Choose another --run, or put the ratings back."
+        )
+
+
+def _learner_of(
+    stage: FinetuneConfig, start: StartConfig, features: Path
+) -> Callable[..., FinetuneResults]:
+    if isinstance(stage, DistillConfig):
+        return partial(distill, unlabelled=start.unlabelled, cache=features)
+    return partial(finetune, photos=start.order_photos)
