@@ -132,7 +132,10 @@ const focused = () => byPath.get(document.activeElement?.closest("#grid li")?.da
 function focusOn(photo) {
   const place = shown.indexOf(photo);
   if (place >= drawn) drawUntil(place + PAGE);
-  cardOf(photo)?.focus();
+  const item = cardOf(photo);
+  if (!item) return;
+  item.style.scrollMarginTop = `${element("controls").offsetHeight + 8}px`;  // which stay at the top
+  item.focus();
 }
 
 // Moves the focus by cards; up and down by rows of the grid.
