@@ -9,6 +9,9 @@ import skimage.data
 from PIL import Image
 from ray.cluster_utils import Cluster
 
+# Programs are started in other folders, where a relative path means nothing.
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[3] / "src")
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
