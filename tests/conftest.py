@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -27,6 +28,10 @@ ROOT = Path(__file__).parents[1]
 
 # Programs that tests start run in the environment of the tests, as if it were activated.
 os.environ["VIRTUAL_ENV"] = sys.prefix
+
+# Examples are not timed: other jobs of the machine would decide the tests.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

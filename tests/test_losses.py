@@ -156,7 +156,7 @@ distributions = st.integers(0, 2**31).map(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(true=distributions, predicted=distributions, r=st.sampled_from([1.0, 2.0]))
 def test_emd_equals_its_definition(true, predicted, r):
     expected = np.mean(

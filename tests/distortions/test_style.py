@@ -75,7 +75,7 @@ def test_colours_are_what_darktable_gives(name, value):
     assert np.abs(actual[0].astype(int) - SPOTS[name, value]).max() <= 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_neutral_values_leave_every_colour_alone(seed, height, width):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)

@@ -117,7 +117,7 @@ photos = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(photos, st.randoms(use_true_random=False))
 def test_where_a_photo_lies_in_the_file_does_not_matter(given_photos, random):
     table = records(*given_photos)
@@ -128,7 +128,7 @@ def test_where_a_photo_lies_in_the_file_does_not_matter(given_photos, random):
     np.testing.assert_array_equal(labels, group_labels(table))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(photos)
 def test_every_group_is_a_star(given_photos):
     rules = GroupRules()

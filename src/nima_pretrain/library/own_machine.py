@@ -5,7 +5,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -149,4 +149,5 @@ def serve(app_of: Callable[[str, int], Starlette], port: int, ready: Callable[[s
             app_of(token, port), log_level="warning", access_log=False, server_header=False
         )
         ready(f"http://{ADDRESS}:{port}/{token}/")
-        uvicorn.Server(config).run([listener])
+        with suppress(KeyboardInterrupt):  # the end that users are told of, so no failure
+            uvicorn.Server(config).run([listener])
