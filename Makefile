@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PYTEST := -m pytest -n 2 --dist loadfile
 
-.PHONY: install install-keras3 demo test test-keras3 test-contrib fuzz check docs format lock release-check clean
+.PHONY: install install-keras3 demo test test-keras3 test-keras3-short test-contrib test-all fuzz check docs format lock release-check clean
 
 install: .venv/installed
 install-keras3: .venv-keras3/installed
@@ -35,6 +35,14 @@ test: install
 # The same tests with today's TensorFlow and Keras 3, which Python 3.12 and later get anyway.
 test-keras3: install install-keras3
 	.venv-keras3/bin/python $(PYTEST)
+
+# All but the slow ones, and of these the trainer's, where the two differ most.
+test-keras3-short: install install-keras3
+	.venv-keras3/bin/python $(PYTEST) -m "not slow"
+	.venv-keras3/bin/python $(PYTEST) -m slow tests/training
+
+# Hours on two cores: everything that there is to test.
+test-all: test test-keras3 test-contrib
 
 # The folders of contrib/: each has an environment of its own, Ray's tests run in two.
 define INSTALL_CONTRIB

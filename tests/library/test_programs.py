@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 from PIL import Image
 
-from nima_pretrain.library.sidecars import Naming, Stars, set_stars, stars_of
+from nima_pretrain.library.naming import Naming
+from nima_pretrain.library.sidecars import Stars, set_stars, stars_of
 from nima_pretrain.library.xmp import with_rating
 from tests.conftest import ROOT
 from tests.library.packets import PACKETS

@@ -3,8 +3,9 @@
 import pytest
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.session import StarSession
-from nima_pretrain.library.sidecars import Naming, set_stars, stars_of
+from nima_pretrain.library.sidecars import set_stars, stars_of
 
 
 @pytest.fixture

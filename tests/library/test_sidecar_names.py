@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.naming import Naming
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.library.sidecars import Outcome, persons_stars, set_stars, stars_of
 from nima_pretrain.library.star_rules import StarRules
 from nima_pretrain.library.stars import give_stars

@@ -14,7 +14,8 @@ from PIL import Image
 from nima_pretrain.errors import InputError
 from nima_pretrain.library import sidecars
 from nima_pretrain.library.journal import NAME
-from nima_pretrain.library.sidecar_names import Naming, sidecars_of
+from nima_pretrain.library.naming import Naming
+from nima_pretrain.library.sidecar_names import sidecars_of
 from nima_pretrain.library.sidecars import Outcome, Stars, persons_stars, set_stars, stars_of
 from nima_pretrain.library.xmp import MAX_BYTES, with_rating
 from tests.library.packets import DARKTABLE

@@ -12,7 +12,7 @@ from PIL import Image
 
 import nima_pretrain
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecar_names import Naming
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.library.star_rules import StarRules, rules_of
 from nima_pretrain.library.stars import give_stars

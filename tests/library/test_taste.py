@@ -15,7 +15,8 @@ from PIL import Image
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.samples import embedded_photos
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecars import Naming, persons_stars, set_stars
+from nima_pretrain.library.naming import Naming
+from nima_pretrain.library.sidecars import persons_stars, set_stars
 from nima_pretrain.library.taste import FEWEST_PHOTOS, taste
 from nima_pretrain.library.xmp import with_rating
 from nima_pretrain.networks.photo_model import PhotoModel

@@ -15,8 +15,9 @@ from PIL import Image
 import nima_pretrain
 from nima_pretrain.errors import InputError
 from nima_pretrain.library.journal import NAME, Entry, read_journal, sha256
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_files import TEMPORARY
-from nima_pretrain.library.sidecar_names import Naming, sidecars_of
+from nima_pretrain.library.sidecar_names import sidecars_of
 from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.library.undo import undo_stars
 from nima_pretrain.library.xmp import rating_of, with_rating

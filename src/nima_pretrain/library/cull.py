@@ -8,9 +8,10 @@ from pathlib import Path
 from nima_pretrain.data.finding import Listing, listing_of
 from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.culling import Culling
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.own_machine import serve
 from nima_pretrain.library.session import StarSession
-from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
 from nima_pretrain.weights.cache import find_scorer

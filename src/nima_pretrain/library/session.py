@@ -5,13 +5,14 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_files import (
     LOCK_SECONDS,
     ChangedMeanwhileError,
     read_sidecar,
     replace_unchanged,
 )
-from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.library.sidecars import set_stars, stars_of
 from nima_pretrain.library.xmp import with_rating
 from nima_pretrain.locks import locked

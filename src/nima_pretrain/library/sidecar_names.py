@@ -9,20 +9,12 @@ those of either and are written for both. Other photos of the same stem, such as
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 
 from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.raw_pairs import are_pair, names_by_stem, stem_of
 from nima_pretrain.errors import InputError
-
-
-class Naming(StrEnum):
-    """The sidecars to write."""
-
-    FULL = "full"
-    STEM = "stem"
-    BOTH = "both"
+from nima_pretrain.library.naming import Naming
 
 
 def sidecars_of(photo: Path, naming: Naming = Naming.BOTH) -> list[Path]:

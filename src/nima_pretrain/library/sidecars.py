@@ -8,13 +8,14 @@ from typing import NamedTuple
 from nima_pretrain.errors import InputError
 from nima_pretrain.library import journal
 from nima_pretrain.library.embedded import embedded_rating
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_files import (
     LOCK_SECONDS,
     ChangedMeanwhileError,
     read_sidecar,
     replace_unchanged,
 )
-from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.library.xmp import rating_of, with_rating
 from nima_pretrain.locks import locked
 

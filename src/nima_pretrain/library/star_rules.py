@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.sidecar_names import Naming
+from nima_pretrain.library.naming import Naming
 
 _THRESHOLDS = (5, 20, 50, 80, 95)
 THRESHOLDS = ",".join(map(str, _THRESHOLDS))  # as an option

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nima_pretrain.errors import InputError
+from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_files import remove_remains
-from nima_pretrain.library.sidecar_names import Naming, SidecarNames
+from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.library.sidecars import Outcome, set_stars
 from nima_pretrain.library.star_rules import THRESHOLDS, StarRules, rules_of
 from nima_pretrain.prediction.reading import photo_of, read_scores
