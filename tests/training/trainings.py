@@ -10,6 +10,7 @@ rounding from step to step, so its trainings are short.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from nima_pretrain.cli.console import start_logging
 from nima_pretrain.cli.startup import import_tensorflow
@@ -60,16 +61,18 @@ def main(inputs: Path, runs: Path) -> None:
     start_logging()
     import_tensorflow()
     from nima_pretrain.networks.optimizers import nesterov
+    from nima_pretrain.pretext.method import Method
     from nima_pretrain.pretext.methods import METHODS
     from nima_pretrain.training.finetune import finetune
     from nima_pretrain.training.pretrain import pretrain
 
+    def by_sgd(method: Method[Any]) -> Any:
+        return nesterov(method.config.learning_rate, momentum=0.9, weight_decay=0.0)
+
     photos, rated = inputs / "photos", inputs / "rated"
     configs = {"whole": WHOLE, "sampled": SAMPLED, "contrastive": CONTRASTIVE}
     for name, config in configs.items():
-        METHODS[config.method].optimizer = lambda method: nesterov(
-            method.config.learning_rate, momentum=0.9, weight_decay=0.0
-        )
+        METHODS[config.method].optimizer = by_sgd  # type: ignore[method-assign]
         pretrain(photos, runs / name, config=config, base_weights=WEIGHTS)
     ratings = rated / "ratings.csv"
     finetune(ratings, runs / "rated", images=rated, config=RATED, backbone=WEIGHTS)
