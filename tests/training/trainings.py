@@ -66,8 +66,8 @@ def main(inputs: Path, runs: Path) -> None:
     from nima_pretrain.training.finetune import finetune
     from nima_pretrain.training.pretrain import pretrain
 
-    def by_sgd(method: Method[Any]) -> Any:
-        return nesterov(method.config.learning_rate, momentum=0.9, weight_decay=0.0)
+    def by_sgd(self: Method[Any]) -> Any:
+        return nesterov(self.config.learning_rate, momentum=0.9, weight_decay=0.0)
 
     photos, rated = inputs / "photos", inputs / "rated"
     configs = {"whole": WHOLE, "sampled": SAMPLED, "contrastive": CONTRASTIVE}
