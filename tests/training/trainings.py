@@ -28,7 +28,7 @@ UNEVEN = {
     "photos_per_batch": 2,
     "epochs": 1,
     "split": (3, 1, 0),
-    "learning_rate": 1e-4,
+    "learning_rate": 3e-5,
 }
 WHOLE = PretrainConfig(**UNEVEN, chunk_size=59, balance="linear")
 SAMPLED = PretrainConfig(
