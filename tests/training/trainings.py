@@ -32,7 +32,7 @@ UNEVEN = {
 }
 WHOLE = PretrainConfig(**UNEVEN, chunk_size=59, balance="linear")
 SAMPLED = PretrainConfig(
-    **UNEVEN | {"photos_per_batch": 6, "learning_rate": 1e-5},
+    **UNEVEN | {"photos_per_batch": 6, "learning_rate": 1e-6},
     chunk_size=48,
     series_per_photo=18,
     balance="linear",
