@@ -261,7 +261,7 @@ class XmpPackets(Target):
 
     name = "XMP packets"
     seeds = tuple(PACKETS.values())
-    # What may stand between elements.
+    # Text that may stand between elements.
     pieces = (
         *("<!-- <a b='-'> -->", "<![CDATA[<a b='>]]>", '<?a <b c="?>', "text > &lt; &#10;"),
         *('<a b = "/>" c=\'"\'/>', "<a\n>\n</a\n>", "<a xmlns='b' c=''><d/></a>", ""),

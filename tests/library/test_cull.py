@@ -276,7 +276,7 @@ def test_a_page_of_an_earlier_program_at_the_same_port_keeps_the_stars_and_says_
         WebDriverWait(browser, 60).until(lambda _: "2 photos" in trouble.text)
         time.sleep(3)  # another attempt
         assert browser.execute_script("return unsaved.size") == 2
-        # What makes browsers ask before the page is left.
+        # Preventing this event makes browsers ask before the page is left.
         leaving = "return !window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
         assert browser.execute_script(leaving)
         assert not list(folder.rglob("*.xmp"))
