@@ -5,7 +5,7 @@ Run with a folder of inputs and one for the runs. One process for all of them sa
 RMSProp and Adam divide a gradient by its size. Where it vanishes they step in the direction of its
 rounding, and sums over workers round differently. So pretraining steps by SGD here, which keeps
 rounding small, while a wrong gradient would still be a wrong step. The hinges of ranking magnify
-rounding from step to step, so its trainings are short.
+rounding from step to step, so its trainings have one step.
 """
 
 import sys
@@ -21,27 +21,25 @@ from nima_pretrain.config.pretext import SimCLRConfig
 # and the optimizers scale up their rounding.
 SMALL = {"width": 0.35, "input_size": 32, "fit": "squash", "seed": 1}
 WEIGHTS = "bundled"
-# The last batch of an epoch has one photo, so that one worker's share of it is empty.
-UNEVEN = {
+# The shares of three photos are one and two. Ranking makes one step, SimCLR two.
+PRETEXT = {
     **SMALL,
     "num_workers": 0,
-    "photos_per_batch": 2,
+    "photos_per_batch": 3,
     "epochs": 1,
     "split": (3, 1, 0),
-    "learning_rate": 3e-5,
+    "learning_rate": 1e-4,
 }
-WHOLE = PretrainConfig(**UNEVEN, chunk_size=59, balance="linear")
+WHOLE = PretrainConfig(**PRETEXT, chunk_size=59, balance="linear")
 SAMPLED = PretrainConfig(
-    **UNEVEN | {"photos_per_batch": 6, "learning_rate": 1e-6},
+    **PRETEXT | {"photos_per_batch": 6, "learning_rate": 1e-6},
     chunk_size=48,
     series_per_photo=18,
     balance="linear",
     mirror=True,
     smallest_window=0.8,
 )
-CONTRASTIVE = SimCLRConfig(
-    **UNEVEN | {"photos_per_batch": 3, "learning_rate": 1e-3, "epochs": 2}, chunk_size=4
-)
+CONTRASTIVE = SimCLRConfig(**PRETEXT | {"learning_rate": 1e-3, "epochs": 2}, chunk_size=4)
 # Nothing gains 9 points: two epochs of the head, then one of everything, with a new optimizer.
 # Twenty photos end in a batch of one chunk, so that one worker has none. A chunk of one or two
 # photos would have no variance, and Adam would scale the rounding of its vanishing gradients.
