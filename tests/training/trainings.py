@@ -22,8 +22,8 @@ from nima_pretrain.config.pretext import SimCLRConfig
 SMALL = {"width": 0.35, "input_size": 32, "fit": "squash", "seed": 1}
 WEIGHTS = "bundled"
 # The shares of three photos are one and two. Ranking makes one step, SimCLR two. Where hinges turn
-# over by rounding, single numbers of a gradient differ by up to a hundredth of the largest: the rates
-# keep that below the tolerance, and the steps well above.
+# over by rounding, single numbers of a gradient differ by up to a hundredth of the largest: the
+# rates keep that below the tolerance, and the steps well above.
 PRETEXT = {
     **SMALL,
     "num_workers": 0,
