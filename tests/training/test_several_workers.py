@@ -91,7 +91,7 @@ NAMES = ("whole/pretext", "sampled/pretext", "contrastive/pretext", "rated/nima"
 def test_two_workers_make_the_weights_of_one_process(runs, name):
     first, second = (load_model(run / f"{name}.h5").get_weights() for run in runs)
     for alone, together in zip(first, second, strict=True):
-        np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def test_trainings_from_the_same_weights_part_much_further(runs):
     ]
     for first, second in combinations(backbones, 2):
         kernels = [pair for pair in zip(first, second, strict=True) if pair[0].ndim == 4]
-        assert max(np.abs(a - b).max() for a, b in kernels) > 1e-4
+        assert max(np.abs(a - b).max() for a, b in kernels) > 1e-2
 
 
 @pytest.mark.slow
