@@ -1,6 +1,7 @@
 """Finding: folders, patterns, lists, links; in order, each photo once, nothing left out."""
 
 import os
+import sys
 
 import pytest
 from PIL import Image
@@ -33,6 +34,22 @@ def test_the_order_is_that_of_the_sorted_paths(tmp_path):
         (tmp_path / name).touch()
     assert names_below(tmp_path) == sorted(names_below(tmp_path))
     assert len(names_below(tmp_path)) == 7
+
+
+def test_folders_may_be_nested_more_deeply_than_calls(tmp_path):
+    folder = tmp_path
+    for _ in range(sys.getrecursionlimit() + 200):
+        folder = folder / "d"
+        folder.mkdir()
+    try:
+        (folder / "deep.jpg").touch()
+        assert list(listing_of([str(tmp_path)])) == [folder / "deep.jpg"]
+        assert find_photos(tmp_path, archives=True) == [folder / "deep.jpg"]
+    finally:  # what removes old folders of tests calls itself
+        (folder / "deep.jpg").unlink()
+        while folder != tmp_path:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path):

@@ -2,10 +2,10 @@
 
 Run with a folder of inputs and one for the runs. One process for all of them saves starts.
 
-In a single step only the sums of gradients are rounded otherwise by workers than by one process: 3e-7
-of the largest number of each. The next step starts from weights that differ by one rounding, which
-batch-norm of such small photos magnifies to 4e-5 of the features; a unit of ReLU6 may then turn over,
-and change single gradients by a hundredth. So pretraining by ranking has one step here.
+In a single step only the sums of gradients are rounded otherwise by workers than by one process:
+3e-7 of the largest number of each. The next step starts from weights that differ by one rounding.
+Batch-norm of such small photos magnifies it to 4e-5 of the features; a unit of ReLU6 may then turn
+over, and change single gradients by a hundredth. So pretraining by ranking has one step here.
 
 RMSProp and Adam divide a gradient by its size. Where it vanishes they step in the direction of its
 rounding. So pretraining steps by SGD, in which a wrong gradient would still be a wrong step.

@@ -3,12 +3,13 @@
 import glob
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from nima_pretrain.data.archives import SUFFIX, members
 from nima_pretrain.data.raw import has_rawpy
@@ -155,10 +156,36 @@ def walk(root: Path) -> Iterator[Path | PhotoError]:
     Links to folders are followed only if they point outside `root`, since folders inside are found
     under their own names. No folder is searched twice, so circular links are harmless.
     """
-    yield from _walk(root, Path(os.path.realpath(root)), set())
+    yield from _walk(root, _photos_among)
 
 
-def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Path | PhotoError]:
+class _Subfolder(NamedTuple):
+    path: Path
+
+
+def _walk(
+    root: Path, choose: Callable[[Iterable[str]], frozenset[str]]
+) -> Iterator[Path | PhotoError]:
+    """Yields the files below a folder that `choose` takes from the names in each folder."""
+    top, visited = Path(os.path.realpath(root)), set[tuple[int, int]]()
+    # A stack of searches: folders may be nested more deeply than Python's calls.
+    searches = [_search(root, top, visited, choose)]
+    while searches:
+        for found in searches[-1]:
+            if isinstance(found, _Subfolder):
+                searches.append(_search(found.path, top, visited, choose))
+                break
+            yield found
+        else:
+            searches.pop()
+
+
+def _search(
+    folder: Path,
+    top: Path,
+    visited: set[tuple[int, int]],
+    choose: Callable[[Iterable[str]], frozenset[str]],
+) -> Iterator[Path | _Subfolder | PhotoError]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in visited:
@@ -169,15 +196,15 @@ def _walk(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Pa
     except OSError as error:
         yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
         return
-    photos = _photos_among(names)
+    chosen = choose(names)
     for name in names:
         path = folder / name
-        if name in photos:
+        if name in chosen:
             yield path
         elif name.endswith("/") and not (
             path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)
         ):
-            yield from _walk(path, top, visited)
+            yield _Subfolder(path)
 
 
 def _photos_among(names: Iterable[str]) -> frozenset[str]:
@@ -210,13 +237,18 @@ def _name_of(entry: os.DirEntry[str]) -> str:
 
 
 def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
-    for archive in sorted(root.rglob(f"*{SUFFIX}")):
-        if not archive.is_file():
+    for archive in _walk(root, _archives_among):
+        # The search for photos has reported the folders that it could not search.
+        if isinstance(archive, PhotoError) or not archive.is_file():
             continue
         try:
             yield from (path for path in members(archive) if path.suffix.lower() in EXTENSIONS)
         except OSError as error:
             yield PhotoError(archive, f"the archive cannot be searched: {error.strerror}")
+
+
+def _archives_among(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.endswith(SUFFIX))
 
 
 def _found_at(root: Path) -> Iterator[tuple[Path | PhotoError, Path]]:
