@@ -168,6 +168,11 @@ BILLION_LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>
 <x>&d;</x>"""
+# The warning about the relative name "b" hides the error before it.
+UNDECLARED = (
+    b'<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description xmp:Rating="5"/>'
+    b'<a xmlns="b"/></r:RDF><more/>'
+)
 FOREIGN_FILE = b"""<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><x>&f;</x>"""
 
 
@@ -182,6 +187,7 @@ FOREIGN_FILE = b"""<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><x>&f;<
         (BILLION_LAUGHS.decode().encode("utf-16"), "has a document type"),
         (FOREIGN_FILE, "has a document type"),
         (b"<x>&f;</x>", "Entity 'f' not defined"),
+        (UNDECLARED, "Namespace prefix xmp for Rating on Description is not defined"),
         (b"\xff\xd8\xff\xe0" * 9, "neither UTF-8 nor UTF-16"),
         (b"<a>" * 100_000, "Excessive depth"),
         (b"\0" * 100, "is no XMP: "),

@@ -115,6 +115,35 @@ def _decoded(content: bytes, name: str) -> tuple[str, str]:
         raise InputError(f"{name} is no XMP: it is neither UTF-8 nor UTF-16.") from None
 
 
+def _parsed(text: str, name: str) -> Any:
+    """Returns the root of XML.
+
+    Raises:
+        InputError: the text is no XML, or is not safe to parse.
+    """
+    # Entities can be declared only here. XMP has no document type.
+    if "<!DOCTYPE" in text:
+        raise InputError(f"{name} is no XMP: it has a document type, which is not read.")
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+    )
+    try:
+        root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
+        # lxml forgets an undeclared prefix if a warning follows, and then all that is after the
+        # root. It has the error in its log.
+        reasons = [entry.message for entry in parser.error_log.filter_from_errors()]
+    except etree.XMLSyntaxError as error:
+        reasons = [str(error.msg)]
+    if reasons:
+        # It may quote a name of any length.
+        raise InputError(f"{name} is no XMP: {reasons[0][:200]}.")
+    return root
+
+
 class _Packet:
     """An XMP packet, whose elements are paired with their start tags in the text.
 
@@ -127,21 +156,7 @@ class _Packet:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        # Entities can be declared only here. XMP has no document type.
-        if "<!DOCTYPE" in text:
-            raise InputError(f"{name} is no XMP: it has a document type, which is not read.")
-        parser = etree.XMLParser(
-            encoding="utf-8",
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-        )
-        try:
-            root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
-        except etree.XMLSyntaxError as error:
-            reason = str(error.msg)[:200]  # it may quote a name of any length
-            raise InputError(f"{name} is no XMP: {reason}.") from None
+        root = _parsed(text, name)
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
