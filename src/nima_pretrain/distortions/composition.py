@@ -63,13 +63,10 @@ def rotate(source: Source, degrees: float) -> np.ndarray:
     than the photo; the result then has the rectangle's aspect ratio, at every angle.
     """
     height, width = source.small.shape[:2]
-    turned = geometry.rotate(source.large, degrees)
-    cut = geometry.centre_crop(
-        turned,
-        *geometry.largest_rotated_rectangle(
-            source.large.shape[1], source.large.shape[0], _LARGEST_TURN_DEGREES
-        ),
+    rectangle = geometry.largest_rotated_rectangle(
+        source.large.shape[1], source.large.shape[0], _LARGEST_TURN_DEGREES
     )
+    cut = geometry.rotate(source.large, degrees, *rectangle)
     return geometry.centre_crop(geometry.resize_short_side(cut, min(height, width)), width, height)
 
 

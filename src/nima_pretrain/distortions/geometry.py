@@ -31,8 +31,9 @@ def resize(image: Picture, width: int, height: int, box: Box | None = None) -> n
     """
     if _size(image) == (width, height) and box is None:
         return np.asarray(image)
-    picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box))
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(np.ascontiguousarray(image))  # which copies a part much faster
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
 def resize_short_side(image: Picture, size: int, box: Box | None = None) -> np.ndarray:
@@ -44,19 +45,40 @@ def resize_short_side(image: Picture, size: int, box: Box | None = None) -> np.n
 
 
 def centre_crop(image: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Returns the central (height, width) pixels.
-
-    Fractional sizes are allowed, as `largest_rotated_rectangle` gives them: the offset is taken
-    from the exact size, then offset and size are rounded.
-    """
-    left = round((image.shape[1] - width) / 2)
-    top = round((image.shape[0] - height) / 2)
+    """Returns the central (height, width) pixels; sizes are rounded after the offset."""
+    left, top = _centre_offset(image.shape[1], width), _centre_offset(image.shape[0], height)
     return image[top : top + round(height), left : left + round(width)]
 
 
-def rotate(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Returns the image rotated counter-clockwise, bicubic, on a canvas that holds all of it."""
-    turned = Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+def rotate(image: np.ndarray, degrees: float, width: float, height: float) -> np.ndarray:
+    """Returns the central pixels of the image rotated counter-clockwise, bicubic.
+
+    They are those of Pillow's `rotate` on a canvas that holds all of the image, without computing
+    the rest of it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        degrees: the angle.
+        width: width of the result, pixels; fractions as `largest_rotated_rectangle` gives them are
+            rounded after the offset.
+        height: its height, likewise.
+    """
+    rows, columns = image.shape[:2]
+    sine = round(math.sin(math.radians(degrees)), 15)
+    cosine = round(math.cos(math.radians(degrees)), 15)
+    canvas_width = _canvas(columns, columns * abs(cosine) + rows * abs(sine))
+    canvas_height = _canvas(rows, columns * abs(sine) + rows * abs(cosine))
+    x = _centre_offset(canvas_width, width) - canvas_width / 2
+    y = _centre_offset(canvas_height, height) - canvas_height / 2
+    # From the result's pixels to those of the image.
+    across = (cosine, -sine, cosine * x - sine * y + columns / 2)
+    down = (sine, cosine, sine * x + cosine * y + rows / 2)
+    turned = Image.fromarray(image).transform(
+        (round(width), round(height)),
+        Image.Transform.AFFINE,
+        (*across, *down),
+        Image.Resampling.BICUBIC,
+    )
     return np.asarray(turned)
 
 
@@ -106,16 +128,6 @@ def largest_rotated_rectangle(width: int, height: int, degrees: float) -> tuple[
     )
 
 
-def pad_to_square(image: np.ndarray) -> np.ndarray:
-    """Returns the image centred in a black square whose side is the image's long side."""
-    height, width = image.shape[:2]
-    side = max(height, width)
-    square = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = image
-    return square
-
-
 def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     """Returns the image as the network's (size, size, 3) input.
 
@@ -125,7 +137,13 @@ def fit_square(image: np.ndarray, size: int, fit: Fit) -> np.ndarray:
         fit: "letterbox" pads with black and keeps the aspect ratio (Pfister et al., 2021);
             "squash" does not keep it and loses no resolution (idealo's NIMA).
     """
-    return resize(pad_to_square(image) if fit == "letterbox" else image, size, size)
+    if fit == "letterbox":
+        height, width = image.shape[:2]
+        side = max(height, width)
+        # Pillow resizes within rows first. The bars above and below need no part in it.
+        image = resize(image, size, height) if width > height else _centred(image, side, side)
+        image = _centred(image, side, image.shape[1])
+    return resize(image, size, size)
 
 
 def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np.ndarray:
@@ -148,6 +166,23 @@ def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np
     scale = size / max(width, height)
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
     return fit_square(resize(photo, width, height, box), size, fit)
+
+
+def _centre_offset(length: int, part: float) -> int:
+    return round((length - part) / 2)
+
+
+def _canvas(length: int, rotated: float) -> int:
+    """Returns the whole pixels that a rotated length covers, about the centre of its image."""
+    return math.ceil((length + rotated) / 2) - math.floor((length - rotated) / 2)
+
+
+def _centred(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns the image in the centre of a black one of at least its size."""
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
 
 
 def _size(image: Picture, box: Box | None = None) -> tuple[float, float]:

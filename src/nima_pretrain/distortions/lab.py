@@ -55,12 +55,18 @@ def to_lab(pixels: np.ndarray) -> Lab:
 def from_lab(lab: Lab) -> np.ndarray:
     """Returns Lab planes as (H, W, 3) uint8 sRGB; out-of-gamut channels are clipped."""
     height, width = lab.lightness.shape
-    f = np.empty((3, height, width), np.float32)
-    f[1] = (lab.lightness + 16) / 116
-    f[0] = f[1] + lab.a / 500
-    f[2] = f[1] - lab.b / 200
-    q = np.where(f > 6 / 29, f * f * f, (116 * f - 16) * (27 / 24389))
-    linear = _RGB_FROM_WHITES @ q.reshape(3, -1)
+    f = np.empty((3, height * width), np.float32)
+    f_x, f_y, f_z = f.reshape(3, height, width)
+    f_y[:] = (lab.lightness + 16) / 116
+    f_x[:] = f_y + lab.a / 500
+    f_z[:] = f_y - lab.b / 200
+    q = f * f * f
+    dark = f <= 6 / 29  # few pixels of most photos
+    q[dark] = (116 * f[dark] - 16) * (27 / 24389)
+    linear = _RGB_FROM_WHITES @ q
     np.clip(linear, 0, 1, out=linear)
-    index = (np.sqrt(linear) * 65535 + 0.5).astype(np.uint16)
-    return np.ascontiguousarray(_ENCODED[index].T).reshape(height, width, 3)
+    index = (np.sqrt(linear, out=linear) * 65535 + 0.5).astype(np.uint16)
+    pixels = np.empty((height * width, 3), np.uint8)
+    for channel, row in enumerate(index):
+        pixels[:, channel] = _ENCODED[row]
+    return pixels.reshape(height, width, 3)

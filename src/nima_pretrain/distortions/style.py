@@ -7,7 +7,9 @@ white. Values are clipped in the last step only. Against darktable 4.2.1 the mea
 0.1 of one grey level, except for temperature 2000, where darktable's numerical noise dominates.
 """
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -43,6 +45,9 @@ TINT_MULTIPLIERS = {
 }
 
 
+Result = TypeVar("Result")
+
+
 class StyleImage:
     """An 8-bit image with intermediate results of the filters, computed once, on first use.
 
@@ -56,7 +61,7 @@ class StyleImage:
                 f"received {pixels.shape} {pixels.dtype}."
             )
         self.pixels = pixels
-        self._blurred: dict[float, np.ndarray] = {}
+        self._shared: dict[object, Any] = {}
 
     @classmethod
     def of(cls, image: "np.ndarray | StyleImage") -> "StyleImage":
@@ -66,18 +71,11 @@ class StyleImage:
     def lab(self) -> Lab:
         return to_lab(self.pixels)
 
-    def blurred_lightness(self, sigma_pixels: float | None) -> np.ndarray:
-        """Returns the blurred lightness used by shadows and highlights, (H, W) float32, 0 to 100.
-
-        Args:
-            sigma_pixels: scale of the blur; None for 0.15 of the short side.
-        """
-        height, width = self.pixels.shape[:2]
-        sigma = sigma_pixels or DEFAULT_SIGMA_FRACTION * min(height, width)
-        if sigma not in self._blurred:
-            rows, columns = blur_matrix(height, sigma), blur_matrix(width, sigma)
-            self._blurred[sigma] = rows @ self.lab.lightness @ columns.T
-        return self._blurred[sigma]
+    def shared(self, key: object, compute: Callable[[], Result]) -> Result:
+        """Returns the result of a computation that several filters need, computed once per key."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return cast(Result, self._shared[key])
 
 
 Image = np.ndarray | StyleImage
@@ -216,21 +214,41 @@ def blur_matrix(num_pixels: int, sigma_pixels: float) -> np.ndarray:
 def _adjust_regions(
     image: StyleImage, shadows: float, highlights: float, sigma_pixels: float | None
 ) -> np.ndarray:
-    """Returns darktable's shadows and highlights: overlays of inverted blur, highlights first."""
-    lightness, a, b = image.lab
-    inverted = 1 - image.blurred_lightness(sigma_pixels) / 100
-    bright = np.clip(1 - 2 * inverted, 0, 1)
+    """Returns darktable's shadows and highlights: overlays of inverted blur, highlights first.
+
+    All edits of shadows in the paper's bank have the same highlights, which are computed once.
+    """
+    sigma = sigma_pixels or DEFAULT_SIGMA_FRACTION * min(image.pixels.shape[:2])
+    inverted = image.shared(("inverted", sigma), lambda: _inverted_blur(image.lab.lightness, sigma))
+    l, chroma = image.shared(
+        ("highlights", highlights, sigma),
+        lambda: _adjust_bright(image.lab.lightness / 100, inverted, highlights),
+    )
     dark = np.clip(2 * inverted - 1, 0, 1)
-    l, chroma = lightness / 100, np.float32(1)
-    for o in _pass_weights(highlights, bright):
-        before, l = l, _overlay(l, o, inverted, direction=-1 if highlights > 0 else 1)
-        ratio = (l / _guard(before) + (1 - l) / _guard(1 - before)) / 2
-        chroma = chroma * (1 - o + o * ratio)
     for o in _pass_weights(shadows, dark):
         before, l = l, _overlay(l, o, inverted, direction=1 if shadows >= 0 else -1)
         ratio = l / _guard(before) if shadows >= 0 else (1 - l) / _guard(1 - before)
         chroma = chroma * (1 - o + o * ratio)
-    return from_lab(Lab(100 * l, chroma * a, chroma * b))
+    return from_lab(Lab(100 * l, chroma * image.lab.a, chroma * image.lab.b))
+
+
+def _inverted_blur(lightness: np.ndarray, sigma: float) -> np.ndarray:
+    """Returns 1 less the blurred lightness, 0 to 1, which tells dark regions from bright ones."""
+    rows, columns = (blur_matrix(side, sigma) for side in lightness.shape)
+    return 1 - rows @ lightness @ columns.T / 100
+
+
+def _adjust_bright(
+    l: np.ndarray, inverted: np.ndarray, highlights: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the lightness, 0 to 1, after the passes of highlights, and the gain of chroma."""
+    chroma = np.ones_like(l)
+    bright = np.clip(1 - 2 * inverted, 0, 1)
+    for o in _pass_weights(highlights, bright):
+        before, l = l, _overlay(l, o, inverted, direction=-1 if highlights > 0 else 1)
+        ratio = (l / _guard(before) + (1 - l) / _guard(1 - before)) / 2
+        chroma = chroma * (1 - o + o * ratio)
+    return l, chroma
 
 
 def _pass_weights(percent: float, region: np.ndarray) -> list[np.ndarray]:
