@@ -29,7 +29,7 @@ _RESAMPLES = 2000
 
 
 def scores_by_share(
-    cell: Path, photos: list[np.ndarray], paths: list[Path]
+    cell: Path, shares: tuple[float, ...], photos: list[np.ndarray], paths: list[Path]
 ) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Returns the scores of the views (N, V) and of the rated photos (R,) for every share."""
     from nima_pretrain.evaluation.view_outputs import nima_score
@@ -47,7 +47,7 @@ def scores_by_share(
     views = [bank.render(photo, network.input_size, 0, network.fit) for photo in photos]
     rated = np.stack([load_fitted(path, network.input_size, network.fit) for path in paths])
     found = {}
-    for share in SHARES:
+    for share in shares:
         model.set_weights([old + share * by for old, by in zip(before, change, strict=True)])
         found[share] = np.stack([score(of_photo) for of_photo in views]), score(rated)
     return found
@@ -72,18 +72,20 @@ def main() -> None:
     parser.add_argument("cells", type=Path, nargs="+", help="runs with an evaluation")
     parser.add_argument("--list", type=Path, required=True, help="file list of the photographs")
     parser.add_argument("--png", type=Path, help="the figure")
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="besides 0")
     arguments = parser.parse_args()
+    shares = tuple(sorted({0.0, *arguments.shares}))
     import_tensorflow()
     photos = [load_photo(arguments.photos / name) for name in read_file_list(arguments.list)]
     true: list[np.ndarray] = []
-    predicted: dict[float, list[np.ndarray]] = {share: [] for share in SHARES}
-    pairs: dict[float, list[dict[str, float]]] = {share: [] for share in SHARES}
+    predicted: dict[float, list[np.ndarray]] = {share: [] for share in shares}
+    pairs: dict[float, list[dict[str, float]]] = {share: [] for share in shares}
     for cell in arguments.cells:
         (evaluation,) = evaluations_of(cell).values()
         table = read_predictions(evaluation)
         true.append(table["true_mean"].to_numpy())
         for share, (views, rated) in scores_by_share(
-            cell, photos, [Path(path) for path in table["path"]]
+            cell, shares, photos, [Path(path) for path in table["path"]]
         ).items():
             predicted[share].append(rated)
             pairs[share].append(pairs_in_order(views))
@@ -93,14 +95,14 @@ def main() -> None:
     alone = np.concatenate(predicted[0.0])
     base = np.array([srcc(people[rows], alone[rows]) for rows in resamples])
     lines = []
-    for share in SHARES:
+    for share in shares:
         scores = np.concatenate(predicted[share])
         gains = np.array([srcc(people[rows], scores[rows]) for rows in resamples]) - base
         low, high = np.percentile(gains, [2.5, 97.5])
         agreement = srcc(people, scores)
         gain = agreement - srcc(people, alone)
         lines.append({"share": share, "SRCC": agreement, "gain": gain, "low": low, "high": high})
-    in_order = pd.DataFrame([pd.DataFrame(pairs[share]).mean() for share in SHARES])
+    in_order = pd.DataFrame([pd.DataFrame(pairs[share]).mean() for share in shares])
     result = pd.concat([pd.DataFrame(lines), in_order], axis=1)
     print(f"{len(arguments.cells)} models, {len(people)} rated photos, {len(photos)} photographs")
     print(result.to_string(index=False, float_format="%.3f"))
