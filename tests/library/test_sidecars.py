@@ -17,7 +17,8 @@ from nima_pretrain.library.journal import NAME
 from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_names import sidecars_of
 from nima_pretrain.library.sidecars import Outcome, Stars, persons_stars, set_stars, stars_of
-from nima_pretrain.library.xmp import MAX_BYTES, with_rating
+from nima_pretrain.library.xml_text import MAX_BYTES
+from nima_pretrain.library.xmp import with_rating
 from tests.library.packets import DARKTABLE
 from tests.prediction.hostile import NAMES
 

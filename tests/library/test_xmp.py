@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.xmp import MARK, MAX_BYTES, XMP, Rating, rating_of, with_rating
+from nima_pretrain.library.xml_text import MAX_BYTES
+from nima_pretrain.library.xmp import MARK, XMP, Rating, rating_of, with_rating
 from tests.library.packets import PACKETS
 
 RATINGS = (f"{{{XMP}}}Rating", f"{{{MARK}}}Rating")

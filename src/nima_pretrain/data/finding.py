@@ -3,15 +3,15 @@
 import glob
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 from nima_pretrain.data.archives import SUFFIX, members
+from nima_pretrain.data.folders import files_below
 from nima_pretrain.data.raw import has_rawpy
 from nima_pretrain.data.raw_files import RAW_EXTENSIONS
 from nima_pretrain.data.raw_pairs import raws_beside, without_paired_raws
@@ -147,64 +147,14 @@ def find_photos(root: Path, *, archives: bool = False) -> list[Path]:
 
 
 def walk(root: Path) -> Iterator[Path | PhotoError]:
-    """Yields the photographs below a folder, sorted by path, and folders that cannot be read.
+    """Returns the photographs below a folder, sorted by path, and folders that cannot be read.
 
     Photos are recognized by their extension, in either case. Of a RAW file and a JPEG or HEIF of
     the same name, which are one photo, only the latter is found: it is what the camera made of it.
     Other RAW files are found if the extra `raw` is installed; otherwise one warning is logged.
-
-    Links to folders are followed only if they point outside `root`, since folders inside are found
-    under their own names. No folder is searched twice, so circular links are harmless.
+    `files_below` says which links are followed.
     """
-    yield from _walk(root, _photos_among)
-
-
-class _Subfolder(NamedTuple):
-    path: Path
-
-
-def _walk(
-    root: Path, choose: Callable[[Iterable[str]], frozenset[str]]
-) -> Iterator[Path | PhotoError]:
-    """Yields the files below a folder that `choose` takes from the names in each folder."""
-    top, visited = Path(os.path.realpath(root)), set[tuple[int, int]]()
-    # A stack of searches: folders may be nested more deeply than Python's calls.
-    searches = [_search(root, top, visited, choose)]
-    while searches:
-        for found in searches[-1]:
-            if isinstance(found, _Subfolder):
-                searches.append(_search(found.path, top, visited, choose))
-                break
-            yield found
-        else:
-            searches.pop()
-
-
-def _search(
-    folder: Path,
-    top: Path,
-    visited: set[tuple[int, int]],
-    choose: Callable[[Iterable[str]], frozenset[str]],
-) -> Iterator[Path | _Subfolder | PhotoError]:
-    try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in visited:
-            return
-        visited.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            names = sorted(map(_name_of, entries))
-    except OSError as error:
-        yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
-        return
-    chosen = choose(names)
-    for name in names:
-        path = folder / name
-        if name in chosen:
-            yield path
-        elif name.endswith("/") and not (
-            path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)
-        ):
-            yield _Subfolder(path)
+    return files_below(root, _photos_among)
 
 
 def _photos_among(names: Iterable[str]) -> frozenset[str]:
@@ -228,16 +178,8 @@ def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
 
 
-def _name_of(entry: os.DirEntry[str]) -> str:
-    """Returns the entry's name, for folders with a slash, so that names sort as their paths do."""
-    try:
-        return f"{entry.name}/" if entry.is_dir() else entry.name
-    except OSError:  # a link to itself, or to a folder without read permission
-        return entry.name
-
-
 def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
-    for archive in _walk(root, _archives_among):
+    for archive in files_below(root, _archives_among):
         # The search for photos has reported the folders that it could not search.
         if isinstance(archive, PhotoError) or not archive.is_file():
             continue

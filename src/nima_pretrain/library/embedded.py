@@ -7,7 +7,8 @@ from PIL import Image
 
 from nima_pretrain.data.photos import open_image
 from nima_pretrain.errors import InputError
-from nima_pretrain.library.xmp import MAX_BYTES, Rating, rating_of
+from nima_pretrain.library.xml_text import MAX_BYTES
+from nima_pretrain.library.xmp import Rating, rating_of
 
 _EXIF_RATING = 0x4746
 _EXIF_RATING_PERCENT = 0x4749

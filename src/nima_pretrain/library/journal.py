@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
-from nima_pretrain.library.xmp import MAX_BYTES
+from nima_pretrain.library.xml_text import MAX_BYTES
 
 NAME = ".nima-pretrain-stars.jsonl"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import remove_orphans, replacing
-from nima_pretrain.library.xmp import MAX_BYTES
+from nima_pretrain.library.xml_text import MAX_BYTES
 
 # One temporary name per folder: long names of photos leave no room for one of their own.
 TEMPORARY = "nima-pretrain-stars.xmp"

@@ -1,11 +1,9 @@
 """The rating in an XMP packet: parsed for its meaning, edited in its text.
 
-A packet is read by lxml, without entities, network access or large trees. The rating is then
-changed in the text itself, so that every other character stays: unknown namespaces, comments,
-order, quotes and line breaks.
+The rating is changed in the text itself, so that every other character stays: unknown namespaces,
+comments, order, quotes and line breaks.
 """
 
-import codecs
 import re
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,8 +13,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from nima_pretrain.errors import InputError
-
-MAX_BYTES = 16 * 2**20
+from nima_pretrain.library.xml_text import decoded, parsed
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"
@@ -65,7 +62,7 @@ def rating_of(content: bytes, name: str) -> Rating | None:
     Raises:
         InputError: the content is no XMP, is not safe to parse, or has a rating outside -1 to 5.
     """
-    packet = _Packet(_decoded(content, name)[0], name)
+    packet = _Packet(decoded(content, name)[0], name)
     value = packet.value(XMP)
     if not value:  # missing, or empty, as some programs write it for an unrated photo
         return None
@@ -92,56 +89,10 @@ def with_rating(content: bytes | None, stars: int, *, by_model: bool, name: str)
     Raises:
         InputError: the content is no XMP, or is not safe to parse.
     """
-    text, encoding = (_NEW, "utf-8") if content is None else _decoded(content, name)
+    text, encoding = (_NEW, "utf-8") if content is None else decoded(content, name)
     text = _Packet(text, name).replaced(XMP, str(stars))
     text = _Packet(text, name).replaced(MARK, str(stars) if by_model else None)
     return text.encode(encoding)
-
-
-def _decoded(content: bytes, name: str) -> tuple[str, str]:
-    """Returns the text, with its byte order mark, and its encoding."""
-    if len(content) > MAX_BYTES:
-        raise InputError(
-            f"Expected an XMP file of at most {MAX_BYTES // 2**20} MB, {name} has "
-            f"{len(content) / 2**20:.0f} MB. Remove it, or restore it from a backup."
-        )
-    encoding = "utf-8"
-    for candidate, mark in (("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)):
-        if content.startswith((mark, "<".encode(candidate))):
-            encoding = candidate
-    try:
-        return content.decode(encoding), encoding
-    except UnicodeDecodeError:
-        raise InputError(f"{name} is no XMP: it is neither UTF-8 nor UTF-16.") from None
-
-
-def _parsed(text: str, name: str) -> Any:
-    """Returns the root of XML.
-
-    Raises:
-        InputError: the text is no XML, or is not safe to parse.
-    """
-    # Entities can be declared only here. XMP has no document type.
-    if "<!DOCTYPE" in text:
-        raise InputError(f"{name} is no XMP: it has a document type, which is not read.")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-    )
-    try:
-        root = etree.fromstring(text.removeprefix("\ufeff").encode(), parser)
-        # lxml forgets an undeclared prefix if a warning follows, and then all that is after the
-        # root. It has the error in its log.
-        reasons = [entry.message for entry in parser.error_log.filter_from_errors()]
-    except etree.XMLSyntaxError as error:
-        reasons = [str(error.msg)]
-    if reasons:
-        # It may quote a name of any length.
-        raise InputError(f"{name} is no XMP: {reasons[0][:200]}.")
-    return root
 
 
 class _Packet:
@@ -156,7 +107,7 @@ class _Packet:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        root = _parsed(text, name)
+        root = parsed(text, name)
         rdf = next(root.iter(f"{{{RDF}}}RDF"), None)
         if rdf is None:
             raise InputError(f"{name} is no XMP: it is XML without rdf:RDF.")
