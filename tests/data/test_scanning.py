@@ -37,6 +37,16 @@ def test_broken_files_are_listed_with_their_reasons_and_never_replaced(photo_fol
     assert set(table["path"]) == {str(path) for path in broken}
 
 
+def test_strips_are_left_out_where_views_are_made(tmp_path):
+    for name, size in (("strip.png", (20, 700)), ("panorama.png", (320, 20))):
+        Image.new("RGB", size).save(tmp_path / name)
+    assert len(scan_photos(find_photos(tmp_path)).readable) == 2
+    scan = scan_photos(find_photos(tmp_path), longest=16)
+    assert [path.name for path in scan.readable] == ["panorama.png"]
+    (error,) = scan.unreadable
+    assert "700 by 20 pixels: longer than 16 times its short side" in str(error)
+
+
 def test_the_digest_depends_on_the_files_alone(photo_folder, tmp_path):
     scan = scan_photos(find_photos(photo_folder))
     again = scan_photos(find_photos(photo_folder)[::-1])

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from nima_pretrain.distortions import Aspect, composition, get_bank
+from nima_pretrain.distortions.geometry import largest_rotated_rectangle
 from nima_pretrain.distortions.source import Source
 
 BANK = get_bank("paper")
@@ -44,6 +45,17 @@ def test_windows_at_level_5_touch_the_border():
     upper_right = composition.rightcornerscrop(source, 5)
     assert upper_right[0].all()
     assert upper_right[:, -1].all()
+
+
+def test_turned_panoramas_show_their_middle():
+    photo = np.zeros((60, 420, 3), np.uint8)
+    photo[:, 200:220] = 255
+    for degrees in (-10, 0, 6):
+        view = composition.rotate(Source(photo, 64), degrees)[..., 0]
+        rectangle = largest_rotated_rectangle(*Source(photo, 64).large.shape[1::-1], 10)
+        assert view.shape[1] / view.shape[0] == pytest.approx(rectangle[0] / rectangle[1], rel=0.01)
+        bright = np.flatnonzero(view[32] > 127)
+        assert abs(bright.mean() - view.shape[1] / 2) < 2
 
 
 def test_turned_views_show_no_black_border():

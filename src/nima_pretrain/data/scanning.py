@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nima_pretrain.data import raw
@@ -40,18 +42,19 @@ class Scan:
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def scan_photos(paths: Sequence[Path]) -> Scan:
+def scan_photos(paths: Sequence[Path], longest: float = math.inf) -> Scan:
     """Returns the readable and the unreadable files, after decoding each file once.
 
     Remarks on single photos, e.g. a broken colour profile, are logged.
 
     Args:
         paths: the files.
+        longest: files of photos longer than this many times their short side count as unreadable.
     """
     digests: dict[Path, str] = {}
     unreadable = []
     with ThreadPoolExecutor() as executor, counting("checking photos", len(paths)) as show:
-        checks = ordered_map(executor, _check, paths, ahead=64)
+        checks = ordered_map(executor, partial(_check, longest=longest), paths, ahead=64)
         for count, (path, result) in enumerate(zip(paths, checks, strict=True), start=1):
             if isinstance(result, PhotoError):
                 logger.info("unreadable: %s", result)
@@ -73,9 +76,15 @@ def write_unreadable(file: Path, unreadable: Sequence[PhotoError]) -> None:
         table.to_csv(partial, index=False)
 
 
-def _check(path: Path) -> str | PhotoError:
+def _check(path: Path, longest: float) -> str | PhotoError:
     try:
-        for note in read_photo(path).notes:
+        photo = read_photo(path)
+        short, long = sorted(photo.pixels.shape[:2])
+        if long > longest * short:
+            return PhotoError(
+                path, f"{long} by {short} pixels: longer than {longest:g} times its short side"
+            )
+        for note in photo.notes:
             if note not in raw.NOTES:  # which every RAW file has
                 logger.info("%s: %s", path, note)
         with open_file(path) as file:

@@ -14,6 +14,7 @@ import numpy as np
 from nima_pretrain.data.archives import is_file
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
+from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError, shortened
 from nima_pretrain.files import read_text, replacing
 
@@ -112,7 +113,7 @@ def split_photos(
 ) -> tuple[PhotoSplit, Scan]:
     """Returns the split of the readable photos, and the result of checking all of them.
 
-    Unreadable photos are left out and written to a file.
+    Unreadable photos, and strips of which no views can be made, are left out and written to a file.
 
     Args:
         photos: from `list_photos`.
@@ -124,7 +125,7 @@ def split_photos(
         InputError: no photo is readable, or too few are for training and validation.
     """
     paths = [photos.root / name for name in photos.names]
-    scan = scan_photos(paths)
+    scan = scan_photos(paths, longest=LONGEST_DETOUR)
     write_unreadable(unreadable_file, scan.unreadable)
     readable = [path.relative_to(photos.root).as_posix() for path in scan.readable]
     if not readable:

@@ -20,7 +20,7 @@ Picture = np.ndarray | Image.Image
 Box = tuple[float, float, float, float]
 
 # A photo longer than this many times its short side is not resized by its short side first:
-# enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB.
+# enlarging a 1 x 5000 strip to a short side of 224 would take 750 MB. Views are not made of it.
 LONGEST_DETOUR = 16
 
 
@@ -32,7 +32,8 @@ def resize(image: Picture, width: int, height: int, box: Box | None = None) -> n
     if _size(image) == (width, height) and box is None:
         return np.asarray(image)
     if isinstance(image, np.ndarray):
-        image = Image.fromarray(np.ascontiguousarray(image))  # which copies a part much faster
+        # Pillow copies a part of an array much more slowly than NumPy does.
+        image = Image.fromarray(np.ascontiguousarray(image))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
 
 
@@ -45,8 +46,12 @@ def resize_short_side(image: Picture, size: int, box: Box | None = None) -> np.n
 
 
 def centre_crop(image: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Returns the central (height, width) pixels; sizes are rounded after the offset."""
-    left, top = _centre_offset(image.shape[1], width), _centre_offset(image.shape[0], height)
+    """Returns the central (height, width) pixels, or fewer where the image has fewer.
+
+    Sizes are rounded after the offset.
+    """
+    left = max(0, _centre_offset(image.shape[1], width))
+    top = max(0, _centre_offset(image.shape[0], height))
     return image[top : top + round(height), left : left + round(width)]
 
 
@@ -150,7 +155,8 @@ def fit_photo(photo: Picture, size: int, fit: Fit, box: Box | None = None) -> np
     """Returns a photo of any size as the network's (size, size, 3) uint8 input.
 
     The photo's short side is first resized to `size`. So the result equals, pixel for pixel, the
-    view `original` of pretraining, and a photo looks the same in every stage.
+    view `original` of pretraining, and a photo looks the same in every stage. Strips beyond
+    `LONGEST_DETOUR` are resized directly.
 
     Args:
         photo: (H, W, 3) uint8 RGB, or a Pillow image.

@@ -15,6 +15,7 @@ from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.data.split import read_photo_list
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
+from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.stability import Stability, blank_percentiles, invisible_changes
 from nima_pretrain.evaluation.study_report import StudyResults, write_study
@@ -118,7 +119,7 @@ def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarr
 def _held_out(photo_list: Path, folder: Path, part: Part) -> list[str]:
     """Returns the names of the readable photos of a part, identified by content."""
     paths = find_photos(folder)
-    scan = scan_photos(paths)
+    scan = scan_photos(paths, longest=LONGEST_DETOUR)
     kept = list(scan.readable)
     if photo_list.is_file():
         table = read_photo_list(photo_list)

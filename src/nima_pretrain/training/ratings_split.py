@@ -11,6 +11,7 @@ from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.rating_files import read_named
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
+from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 
@@ -140,7 +141,7 @@ def photos_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]
     Raises:
         InputError: there are none.
     """
-    scan = scan_photos(list(find_photos(folder)))
+    scan = scan_photos(find_photos(folder), longest=LONGEST_DETOUR)
     rated = set(split.scan.digests.values())
     found = {path: digest for path, digest in scan.digests.items() if digest not in rated}
     logger.info(
