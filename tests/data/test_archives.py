@@ -32,6 +32,7 @@ def packed(photo_folder, tmp_path):
     folder.parent.mkdir(parents=True)
     shutil.copytree(photo_folder, folder)
     (folder / "a.json").write_text("{}")
+    (folder / "a.cr3").write_bytes(b"of the same photo as a.JPG")
     (folder / "broken.jpg").write_bytes(b"no photo")
     (folder / "empty.jpg").touch()
     archive = tmp_path / "packed" / "set" / "00000.tar"

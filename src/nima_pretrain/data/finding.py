@@ -184,7 +184,9 @@ def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
         if isinstance(archive, PhotoError) or not archive.is_file():
             continue
         try:
-            yield from (path for path in members(archive) if path.suffix.lower() in EXTENSIONS)
+            names = [str(path) for path in members(archive)]
+            photos = _photos_among(names)
+            yield from (Path(name) for name in names if name in photos)
         except OSError as error:
             yield PhotoError(archive, f"the archive cannot be searched: {error.strerror}")
 
@@ -209,7 +211,7 @@ def _without_repetitions(
     seen = set()
     for photo, name in found:
         path = photo.path if isinstance(photo, PhotoError) else photo
-        # A million paths would take much memory; 16 bytes each do not.
+        # Digests take about 100 bytes each, however long the paths are.
         key = blake2b(os.fsencode(path), digest_size=16).digest()
         if key not in seen:
             seen.add(key)
