@@ -5,8 +5,8 @@ minutes after the last one. Each frame has other framing (up to 6 % of the sides
 to a third of a stop). Three frames of each burst, at random places, are spoilt: one is shaken, one
 out of focus, and one two stops too dark.
 
-Scores and groups the frames by `predict` with the bundled weights, and prints how many bursts were
-found, and how often the best photo of a group is a good frame.
+The script scores and groups the frames by `predict` with the bundled weights, and prints how many
+bursts were found, and how often the best photo of a group is a good frame.
 
     python benchmarks/shoot.py PHOTOS SHOOT
 
@@ -112,13 +112,14 @@ def count(frames: pd.DataFrame, scores: pd.DataFrame) -> str:
     found["group"] = found["group"].fillna(found["path"])
     bursts = found.groupby("burst")["group"].nunique()
     mixed = found.groupby("group")["burst"].nunique()
-    best = found.loc[found.groupby("group")["mean"].idxmax(), "is_good"]
-    chance = found.groupby("group")["is_good"].mean().sum()
+    groups = found.groupby("group")
+    best = found.loc[groups["mean"].idxmax(), "is_good"]
+    share = groups["is_good"].mean()
     return (
         f"{len(frames)} frames of {len(bursts)} bursts in {len(mixed)} groups: {sum(bursts == 1)} "
         f"bursts are one group, {sum(mixed > 1)} groups have frames of several bursts.\n"
-        f"The best of a group is a good frame in {sum(best)} of {len(mixed)}; by chance in "
-        f"{chance:.0f}."
+        f"Of {sum(share > 0)} groups with a good frame, {sum(best)} have one as their best; by "
+        f"chance {share.sum():.0f} would."
     )
 
 
@@ -128,8 +129,10 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder of photographs, one for each burst")
     parser.add_argument("shoot", type=Path, help="new folder for the frames")
     arguments = parser.parse_args()
+    output = arguments.shoot.with_name(f"{arguments.shoot.name}.csv")
+    if output.exists():
+        parser.error(f"{output} exists. Move it, or name another shoot")
     frames = make_shoot(find_photos(arguments.photos), arguments.shoot)
-    output = arguments.shoot.with_suffix(".csv")
     predict([arguments.shoot], output=output, group=True)
     print(count(frames, pd.read_csv(output)))
 

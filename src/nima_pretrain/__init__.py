@@ -1,7 +1,7 @@
 """Self-supervised pretraining, fine-tuning and scoring for image aesthetics.
 
-The public functions, one per command, are imported on first use. So importing the package is fast,
-and TensorFlow is imported only by functions that need it.
+The public functions, one for most commands, are imported on first use. So importing the package is
+fast, and TensorFlow is imported only by functions that need it.
 """
 
 from importlib import import_module as _import_module

@@ -3,8 +3,9 @@
 Every filter takes an 8-bit sRGB image and returns one of the same shape. Exposure, temperature and
 tint multiply the *encoded* values: the reference's edit files use darktable's module order for raw
 files, in which these three precede the input profile. The others work in CIE Lab with the D50
-white. Values are clipped in the last step only. Against darktable 4.2.1 the mean error is below
-0.1 of one grey level, except for temperature 2000, where darktable's numerical noise dominates.
+white. Values are clipped in the last step, and in `brightness` before it. Against darktable 4.2.1
+the mean error is below 0.1 of one grey level, except for temperature 2000, where darktable's
+numerical noise dominates.
 """
 
 from collections.abc import Callable
@@ -218,7 +219,8 @@ def _adjust_regions(
 
     All edits of shadows in the paper's bank have the same highlights, which are computed once.
     """
-    sigma = sigma_pixels or DEFAULT_SIGMA_FRACTION * min(image.pixels.shape[:2])
+    default = DEFAULT_SIGMA_FRACTION * min(image.pixels.shape[:2])
+    sigma = default if sigma_pixels is None else sigma_pixels
     inverted = image.shared(("inverted", sigma), lambda: _inverted_blur(image.lab.lightness, sigma))
     l, chroma = image.shared(
         ("highlights", highlights, sigma),

@@ -36,7 +36,7 @@ class Group(NamedTuple):
 def find_groups(scores: Iterable[Score], rules: GroupRules = RULES) -> list[Group]:
     """Returns the groups of near-duplicates among scored photos, of two or more photos each.
 
-    Bursts, copies and other photos of one moment or motif, see `groups`. The order of the scores
+    Bursts, copies and other photos of one moment or scene, see `groups`. The order of the scores
     does not matter. Photos without a score are in no group.
 
     Args:

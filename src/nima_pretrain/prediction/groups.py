@@ -1,9 +1,9 @@
-"""Groups of photos of one moment or motif: bursts, near-duplicates, copies.
+"""Groups of photos of one moment or scene: bursts, near-duplicates, copies.
 
 Two photos belong together if they were taken within seconds of each other and look alike, or look
 alike far more than that, whenever they were taken. How alike two photos look is the cosine of the
 scorer's features, less a share for the bits by which their perceptual hashes differ: features tell
-the motif, the hash its place in the frame.
+the scene, the hash its place in the frame.
 
 A group is a star: every photo in it looks like the same one, its centre. So a chain of small
 steps, such as a slow pan, ends in several groups instead of in one.
