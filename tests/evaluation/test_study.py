@@ -194,7 +194,8 @@ def test_scores_of_a_nima_model_are_those_that_predict_gives(run_folder, photo_f
 
 
 @pytest.mark.slow
-def test_photos_of_the_training_are_left_out(run_folder, photo_folder):
+@pytest.mark.parametrize(("lists", "column"), [("photos.csv", "photo"), ("ratings.csv", "name")])
+def test_photos_of_the_training_are_left_out(run_folder, photo_folder, lists, column):
     import hashlib
 
     paths = sorted(photo_folder.rglob("*.*"))
@@ -203,8 +204,8 @@ def test_photos_of_the_training_are_left_out(run_folder, photo_folder):
         (path.name, part, hashlib.sha256(path.read_bytes()).hexdigest())
         for path, part in zip(paths, parts, strict=True)
     ]
-    table = pd.DataFrame(rows, columns=["photo", "part", "sha256"])
-    table.to_csv(run_folder / "photos.csv", index=False)
+    table = pd.DataFrame(rows, columns=[column, "part", "sha256"])
+    table.to_csv(run_folder / lists, index=False)
     try:
         nima = run_folder / "nima.h5"
         (held_out,) = study(nima, photo_folder, num_workers=0)
@@ -217,11 +218,21 @@ def test_photos_of_the_training_are_left_out(run_folder, photo_folder):
         with pytest.raises(InputError, match="None of the 3 photos .* is left"):
             study(nima, photo_folder, num_workers=0)
     finally:
-        (run_folder / "photos.csv").unlink()
+        (run_folder / lists).unlink()
+
+
+def test_other_ratings_beside_a_model_say_nothing_of_its_training(run_folder, photo_folder):
+    ratings = run_folder / "ratings.csv"
+    ratings.write_text("image_id,mean\nastronaut,5\n")
+    try:
+        (found,) = study(run_folder / "nima.h5", photo_folder, num_workers=0)
+    finally:
+        ratings.unlink()
+    assert found.photos == 6
 
 
 def test_what_cannot_be_studied_is_refused(run_folder, photo_folder):
     with pytest.raises(InputError, match="is a backbone alone"):
         study(run_folder / "backbone.h5", photo_folder)
-    with pytest.raises(InputError, match="which photos are for test; it is absent"):
+    with pytest.raises(InputError, match="which photos are for test; neither"):
         study(run_folder / "nima.h5", photo_folder, part="test")

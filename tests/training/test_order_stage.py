@@ -54,6 +54,10 @@ def test_the_stage_teaches_order_and_keeps_the_weights_before_it(data, photo_fol
     ]
     for one, other in fixed:
         np.testing.assert_array_equal(one, other)
+    seen = pd.read_csv(run / "photos.csv")
+    found = {path.relative_to(photo_folder).as_posix() for path in photo_folder.rglob("*.*")}
+    assert set(seen["photo"]) == found
+    assert set(seen["part"]) == {"training"}
 
 
 def test_a_folder_of_photos_is_checked_before_anything_is_trained(data, tmp_path):  # noqa: F811

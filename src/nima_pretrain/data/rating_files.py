@@ -15,6 +15,9 @@ from nima_pretrain.data.raw_pairs import without_paired_raws
 from nima_pretrain.data.split import read_file_list
 from nima_pretrain.errors import InputError
 
+# The rated photos of a run, with their parts.
+RATINGS = "ratings.csv"
+
 logger = logging.getLogger(__name__)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PARTS = ("training", "validation", "test")
 
+# The photos of a run, with their parts.
+PHOTOS = "photos.csv"
+
 
 @dataclass(frozen=True)
 class PhotoSplit:

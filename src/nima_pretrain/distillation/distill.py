@@ -101,7 +101,7 @@ def _objective(
 ) -> Objective:
     if config.of_labels_alone:
         return LabelObjective(split)
-    digests = photos_without_ratings(unlabelled, split) if unlabelled else {}
+    digests = photos_without_ratings(unlabelled, split, run) if unlabelled else {}
     of_training = [split.scan.digests[path] for path in split.training.paths]
     learned = [*of_training, *digests.values()]
     lessons, about = _lessons_of(run, learned, lambda: _teach(split, digests, cache, config))

@@ -11,8 +11,9 @@ import numpy as np
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.photos import load_photo
+from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.data.scanning import scan_photos
-from nima_pretrain.data.split import read_photo_list
+from nima_pretrain.data.split import PHOTOS, read_photo_list
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
@@ -51,8 +52,9 @@ def study(
     Args:
         model: a `pretext.h5` or a `nima.h5`, its side-car beside it; or a run with either or both.
         photos: folder of photographs.
-        part: the photos to use, by the run's `photos.csv`: "held-out" for all but the training
-            photos, "validation" or "test". Without such a file all photos count as held-out.
+        part: the photos to use, by `photos.csv` and `ratings.csv` of the run: "held-out" for all
+            but the training photos, "validation" or "test". Without such files all photos count as
+            held-out.
         bank: bank of the views for a NIMA model, "paper" or "repaired"; a pretext model has its
             own.
         num_workers: processes that render; None for half the cores, 0 for none.
@@ -81,7 +83,7 @@ def _study(
             f"Expected weights that score photos, but {weights} is a backbone alone. "
             "Study the pretext.h5 or the nima.h5 that was trained with it."
         )
-    names = _held_out(weights.parent / "photos.csv", photos, part)
+    names = _held_out(weights.parent, photos, part)
     if isinstance(side_car, PretextCard):
         if "ranking" not in side_car.tasks:
             trained = " and ".join(side_car.tasks) or side_car.method
@@ -116,18 +118,20 @@ def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarr
         show(done)
 
 
-def _held_out(photo_list: Path, folder: Path, part: Part) -> list[str]:
+def _held_out(run: Path, folder: Path, part: Part) -> list[str]:
     """Returns the names of the readable photos of a part, identified by content."""
     paths = find_photos(folder)
     scan = scan_photos(paths, longest=LONGEST_DETOUR)
     kept = list(scan.readable)
-    if photo_list.is_file():
-        table = read_photo_list(photo_list)
-        part_of = dict(zip(table["sha256"], table["part"], strict=True))
+    part_of = _listed_parts(run)
+    if part_of:
         parts = {"validation", "test", None} if part == "held-out" else {part}
         kept = [path for path, digest in scan.digests.items() if part_of.get(digest) in parts]
     elif part != "held-out":
-        raise InputError(f"Expected {photo_list} to say which photos are for {part}; it is absent.")
+        raise InputError(
+            f"Expected {PHOTOS} or {RATINGS} in {run} to say which photos are for {part}; "
+            "neither does."
+        )
     logger.info(
         "photos: %d found, %d unreadable, %d left out, %d to study",
         len(paths),
@@ -142,6 +146,21 @@ def _held_out(photo_list: Path, folder: Path, part: Part) -> list[str]:
         )
     root = folder if folder.is_dir() else folder.parent
     return [path.relative_to(root).as_posix() for path in kept]
+
+
+def _listed_parts(run: Path) -> dict[str, str]:
+    """Returns the parts of the photos of a pretraining or fine-tuning, by sha256."""
+    tables = []
+    if (run / PHOTOS).is_file():
+        tables.append(read_photo_list(run / PHOTOS))
+    if (run / RATINGS).is_file():
+        tables.append(read_named(run / RATINGS))
+    return {
+        digest: part
+        for table in tables
+        if {"sha256", "part"} <= set(table)  # not other ratings, put beside a model
+        for digest, part in zip(table["sha256"], table["part"], strict=True)
+    }
 
 
 def _views(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.config import load_stage
-from nima_pretrain.data.rating_files import read_named
+from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.comparison import Contender
 from nima_pretrain.evaluation.comparison import compare as compare_contenders
@@ -19,7 +19,6 @@ from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.metrics import ScoredPhotos
 from nima_pretrain.reproduction.pages import Pages
 from nima_pretrain.reproduction.results import write_categories, write_comparison
-from nima_pretrain.training.ratings_split import RATINGS
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard

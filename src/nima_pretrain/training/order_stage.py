@@ -82,7 +82,7 @@ def learn_order(
     order, scale = config.order, split.training.scale
     load_weights(model, run / RATINGS_ALONE)
     before = model.get_weights()
-    digests = photos_without_ratings(photos, split)
+    digests = photos_without_ratings(photos, split, run)
     taught = _taught(run, digests, model, config)
     steps = -(-order.steps // _EPOCHS)
     position = checkpoints.position

@@ -11,6 +11,7 @@ import tensorflow as tf
 from nima_pretrain.config import PretextConfig
 from nima_pretrain.data.split import (
     PARTS,
+    PHOTOS,
     PhotoSplit,
     find_again,
     list_photos,
@@ -42,8 +43,6 @@ from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
 logger = logging.getLogger(__name__)
-
-_PHOTOS = "photos.csv"
 
 
 @on_all_workers
@@ -111,7 +110,7 @@ def pretrain(
     # Load: photos and their split, the model and its initialization.
     keras.utils.set_random_seed(config.seed)
     if checkpoint:
-        split, scan = find_again(run / _PHOTOS, photos)
+        split, scan = find_again(run / PHOTOS, photos)
         model = _build(trained, strategy)
         about, start = checkpoint.about, checkpoint.position
         logger.info("resuming after %d epochs and %d steps", start.epoch, start.step)
@@ -120,7 +119,7 @@ def pretrain(
         model = _build(trained, strategy)
         load_base_weights(model.backbone, base_weights, config)
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed)
-        write_photo_list(run / _PHOTOS, split, scan)
+        write_photo_list(run / PHOTOS, split, scan)
         draw_views(run, split, trained)
         about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
         start = Position(Stage.HEADS if config.freeze_backbone_steps else Stage.EVERYTHING)

@@ -8,16 +8,15 @@ import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.rating_files import read_named
+from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
+from nima_pretrain.data.split import PHOTOS, PhotoSplit, write_photo_list
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 
 logger = logging.getLogger(__name__)
-
-RATINGS = "ratings.csv"
 
 
 class RatingsSplit(NamedTuple):
@@ -131,12 +130,15 @@ def write_split(run: Path, split: RatingsSplit) -> None:
         split.table().to_csv(partial, index=False)
 
 
-def photos_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]:
+def photos_without_ratings(folder: Path, split: RatingsSplit, run: Path) -> dict[Path, str]:
     """Returns the readable photos of a folder that are not rated, with their sha256.
+
+    Their names are written to `photos.csv` of the run.
 
     Args:
         folder: folder of the photos.
         split: the ratings; their photos are recognized by content.
+        run: the run directory.
 
     Raises:
         InputError: there are none.
@@ -152,4 +154,8 @@ def photos_without_ratings(folder: Path, split: RatingsSplit) -> dict[Path, str]
     )
     if not found:
         raise InputError(f"Expected photos without ratings in {folder}, found none.")
+    if not (run / PHOTOS).exists():
+        root = folder if folder.is_dir() else folder.parent
+        names = tuple(path.relative_to(root).as_posix() for path in found)
+        write_photo_list(run / PHOTOS, PhotoSplit(root, names, (), ()), scan)
     return found
