@@ -84,12 +84,14 @@ def test_configs_that_name_a_task_are_of_that_method(runs):
     assert (config.method, config.epochs) == ("distortions", 4)
 
 
-def assert_same_logs(run: Path, columns: tuple[str, ...], epochs: int | None = None) -> None:
+def assert_same_logs(
+    run: Path, columns: tuple[str, ...], epochs: int | None = None, rtol: float = 1e-3
+) -> None:
     logs = [pd.read_csv(run / name) for name in ("log.csv", "expected_log.csv")]
     assert len(logs[0]) == len(logs[1])
     for column in columns:
         found, expected = (log[column][:epochs] for log in logs)
-        np.testing.assert_allclose(found, expected, rtol=1e-3, err_msg=column)
+        np.testing.assert_allclose(found, expected, rtol=rtol, err_msg=column)
 
 
 @needs_keras_2
@@ -97,10 +99,10 @@ def test_a_stopped_pretraining_goes_on_as_version_0_1_would_have(runs):
     results = pretrain(runs / "photos", runs / "pretrain", resume=True)
     assert results.epochs == 4
     assert_same_logs(runs / "pretrain", ("epoch", "learning_rate"))
-    # It was stopped in the second epoch. One core and two differ there by 1e-4, and by 30 % at the
-    # end, as this training amplifies the last digits. Without the optimizer's state, the loss of
-    # the second epoch differs by 4 %.
-    assert_same_logs(runs / "pretrain", ("loss", "val_loss"), epochs=2)
+    # It was stopped in the second epoch. One core and two differ there by 1e-4, another kind of
+    # processor by 1.4e-3, and both by 30 % at the end, as this training amplifies the last digits.
+    # Without the optimizer's state, the loss of the second epoch differs by 4 %.
+    assert_same_logs(runs / "pretrain", ("loss", "val_loss"), epochs=2, rtol=1e-2)
 
 
 @needs_keras_2
