@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tracemalloc
 
 import pytest
 from PIL import Image
@@ -50,6 +51,20 @@ def test_folders_may_be_nested_more_deeply_than_calls(tmp_path):
         while folder != tmp_path:
             folder.rmdir()
             folder = folder.parent
+
+
+def test_a_folder_of_many_photos_takes_about_the_memory_of_their_names(tmp_path):
+    names = [f"{index:06}.jpg" for index in range(20_000)]
+    for name in names:
+        (tmp_path / name).touch()
+    listing = listing_of([str(tmp_path)])
+    tracemalloc.start()
+    try:
+        assert sum(listing.raws_of(photo) == () for photo in listing) == len(names)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.6 * sum(map(sys.getsizeof, names))
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path):

@@ -157,14 +157,14 @@ def walk(root: Path) -> Iterator[Path | PhotoError]:
     return files_below(root, _photos_among)
 
 
-def _photos_among(names: Iterable[str]) -> frozenset[str]:
+def _photos_among(names: Iterable[str]) -> list[str]:
     """Returns the names of photos among the names in a folder; those of folders end in a slash."""
     files = [name for name in names if not name.endswith("/") and _suffix(name) in EXTENSIONS]
     photos = without_paired_raws(files)
     if not has_rawpy() and any(_suffix(name) in RAW_EXTENSIONS for name in photos):
         _warn_of_skipped_raws()
         photos = [name for name in photos if _suffix(name) not in RAW_EXTENSIONS]
-    return frozenset(photos)
+    return photos
 
 
 @cache  # once, however many folders are searched how often
@@ -175,7 +175,7 @@ def _warn_of_skipped_raws() -> None:
 
 
 def _suffix(name: str) -> str:
-    return Path(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path keeps every name
 
 
 def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
@@ -185,14 +185,14 @@ def _photos_in_archives(root: Path) -> Iterator[Path | PhotoError]:
             continue
         try:
             names = [str(path) for path in members(archive)]
-            photos = _photos_among(names)
+            photos = set(_photos_among(names))
             yield from (Path(name) for name in names if name in photos)
         except OSError as error:
             yield PhotoError(archive, f"the archive cannot be searched: {error.strerror}")
 
 
-def _archives_among(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for name in names if name.endswith(SUFFIX))
+def _archives_among(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.endswith(SUFFIX)]
 
 
 def _found_at(root: Path) -> Iterator[tuple[Path | PhotoError, Path]]:

@@ -1,13 +1,13 @@
 """The search of a folder and those below it, in the order of the sorted paths."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.errors import PhotoError
 
-Choice = Callable[[Iterable[str]], frozenset[str]]
+Choice = Callable[[Sequence[str]], Sequence[str]]
 
 
 def files_below(root: Path, choose: Choice) -> Iterator[Path | PhotoError]:
@@ -51,14 +51,15 @@ def _search(
     except OSError as error:
         yield PhotoError(folder, f"the folder cannot be searched: {error.strerror}")
         return
-    chosen = choose(names)
-    for name in names:
+    subfolders = [name for name in names if name.endswith("/")]
+    names = sorted([*choose(names), *subfolders], reverse=True)
+    while names:
+        # A name that was yielded is let go of, as a folder may have a million.
+        name = names.pop()
         path = folder / name
-        if name in chosen:
+        if not name.endswith("/"):
             yield path
-        elif name.endswith("/") and not (
-            path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)
-        ):
+        elif not (path.is_symlink() and Path(os.path.realpath(path)).is_relative_to(top)):
             yield _Subfolder(path)
 
 

@@ -1,7 +1,7 @@
 """Pairs of a RAW file and the JPEG or HEIF that the camera made with it: one photo in two files."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,8 @@ def without_paired_raws(names: Sequence[str]) -> list[str]:
     Args:
         names: names in one folder, or paths.
     """
+    if not any(_suffix_of(name) in RAW_EXTENSIONS for name in names):
+        return list(names)
     developed = {stem_of(name) for name in names if _suffix_of(name) in _BY_CAMERA}
     return [
         name
@@ -30,8 +32,11 @@ def raws_beside(photo: Path) -> tuple[str, ...]:
     """Returns the names of the RAW files that are pairs with a JPEG or HEIF; () for other files."""
     if photo.suffix.lower() not in _BY_CAMERA:
         return ()
-    names = names_by_stem(photo.parent).get(stem_of(photo.name), ())
-    return tuple(name for name in names if are_pair(photo.name, name))
+    try:
+        raws = _raws_by_stem(photo.parent, photo.parent.stat().st_mtime_ns)
+    except (OSError, ValueError):  # the latter for names that no folder can have
+        return ()
+    return tuple(raws.get(stem_of(photo.name), ()))
 
 
 def are_pair(first: str, second: str) -> bool:
@@ -46,8 +51,9 @@ def are_pair(first: str, second: str) -> bool:
 def names_by_stem(folder: Path) -> Mapping[str, Sequence[str]]:
     """Returns the names in a folder by their stem, see `stem_of`; none if it cannot be listed."""
     try:
-        return _names_by_stem(folder, folder.stat().st_mtime_ns)
-    except (OSError, ValueError):  # the latter for names that no folder can have
+        with os.scandir(folder) as entries:
+            return _by_stem(entry.name for entry in entries)
+    except (OSError, ValueError):
         return {}
 
 
@@ -56,13 +62,17 @@ def stem_of(name: str) -> str:
     return name.rpartition(".")[0].casefold()
 
 
-# Photos come folder by folder; a change of a folder's time empties its entry.
+# Photos come folder by folder; a change of a folder's time empties its entry. RAW files alone are
+# kept: a folder may have a million of others.
 @lru_cache(maxsize=8)
-def _names_by_stem(folder: Path, changed: int) -> dict[str, list[str]]:
+def _raws_by_stem(folder: Path, changed: int) -> dict[str, list[str]]:
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
+        return _by_stem(e.name for e in entries if _suffix_of(e.name) in RAW_EXTENSIONS)
+
+
+def _by_stem(names: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(names):
         found.setdefault(stem_of(name), []).append(name)
     return found
 
