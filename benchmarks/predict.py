@@ -7,12 +7,14 @@ LiteRT and TensorFlow, from one run:
   are decoded already, what decoding alone does, and the share of what both together could do at
   best where they share the same cores;
 * the time to the first row, and of a cold start with one photo;
-* peak memory, and by LiteRT that of ten times as many photos (the same ones, under more names);
+* peak memory;
+* with --many, the peak memory by LiteRT of 1,000 photos and of more, say 100,000: every hundredth
+  of 12 megapixels, the others small;
 * `--help` and a bare `import tensorflow`;
 * with --idealo, a checkout of idealo's Image Quality Assessment: its own `predict` on the same
   folder, with MobileNet 1.0 at 224 px and random weights, end to end.
 
-    python benchmarks/predict.py PHOTOS [--weights nima.h5] [--idealo CHECKOUT]
+    python benchmarks/predict.py PHOTOS [--weights nima.h5] [--many 100000] [--idealo CHECKOUT]
 """
 
 import argparse
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from nima_pretrain.prediction.engines import Engine
 
 _NUMBER = 1000
-_LARGE_EVERY = 10
+_FEW = 1000
 _PROGRAM = str(Path(sys.executable).with_name("nima-pretrain"))
 
 
@@ -64,13 +66,15 @@ class Run(NamedTuple):
     rows: int
 
 
-def make_photos(sources: list[Path], folder: Path, number: int) -> None:
-    """Writes JPEGs of 1 megapixel, every tenth of 12."""
+def make_photos(
+    sources: list[Path], folder: Path, number: int, pixels: float = 1e6, large_every: int = 10
+) -> None:
+    """Writes JPEGs of so many pixels, and some of 12 megapixels."""
 
     def make(index: int) -> None:
         image = Image.fromarray(load_photo(sources[index % len(sources)]))
-        pixels = 12e6 if index % _LARGE_EVERY == 0 else 1e6
-        factor = (pixels / (image.width * image.height)) ** 0.5
+        wanted = 12e6 if index % large_every == 0 else pixels
+        factor = (wanted / (image.width * image.height)) ** 0.5
         size = (round(image.width * factor), round(image.height * factor))
         image.resize(size, Image.Resampling.BICUBIC).save(folder / f"{index:05}.jpg", quality=90)
 
@@ -95,9 +99,10 @@ def run_predict(folder: Path, weights: Path, engine: str) -> Run:
     return Run(time.perf_counter() - started, first_row, peak, rows)
 
 
-def run_many(photos: Path, many: Path, number: int, weights: Path) -> Run:
-    """Runs the program on the same photos under many names."""
+def run_many(photos: Path, number: int, weights: Path) -> Run:
+    """Runs the program on the same photos under so many names."""
     files = sorted(photos.iterdir())
+    many = photos.with_name(f"{number} names")
     many.mkdir()
     for index in range(number):
         os.link(files[index % len(files)], many / f"{index:06}.jpg")
@@ -181,7 +186,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--weights", default="bundled", help="default: the bundled scorer")
     parser.add_argument("--number", type=int, default=_NUMBER)
-    parser.add_argument("--many", type=int, default=10, help="times as many for the peak memory")
+    parser.add_argument("--many", type=int, metavar="N", help="peak memory of N photos, too")
     parser.add_argument("--idealo", type=Path, metavar="CHECKOUT", help="measure it beside ours")
     arguments = parser.parse_args()
     import_tensorflow()
@@ -236,12 +241,14 @@ def main() -> None:
             ratio = rows["litert"][2] / theirs
             print(f"idealo's predict end to end: {theirs:.2f} photos/s, ours {ratio:.2f} times")
 
-        many = run_many(folder, Path(temporary, "many"), arguments.many * number, weights)
-        peak = rows["litert"][-1] * 1e6
-        print(
-            f"peak memory of {many.rows} photos by litert: {many.peak_bytes / 1e6:.0f} MB "
-            f"({many.peak_bytes / peak:.3f} times)"
-        )
+        if arguments.many:
+            mixed = Path(temporary, "mixed")
+            make_photos(find_photos(arguments.photos), mixed, _FEW, pixels=5e4, large_every=100)
+            few, many = (run_many(mixed, count, weights) for count in (_FEW, arguments.many))
+            print(
+                f"peak memory by litert: {few.peak_bytes / 1e6:.0f} MB for {few.rows} photos, "
+                f"{many.peak_bytes / 1e6:.0f} MB for {many.rows}"
+            )
     bare = seconds_of(sys.executable, "-c", "import tensorflow", times=3)
     print(f"--help {seconds_of(_PROGRAM, '--help'):.2f} s; import tensorflow {bare:.2f} s")
 
