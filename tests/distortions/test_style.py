@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nima_pretrain.distortions import Aspect, get_bank, style
+from nima_pretrain.distortions import Aspect, get_bank, regions, style
 
 STRIP = np.array(
     [[[0, 0, 0], [255, 255, 255], [200, 100, 50], [30, 60, 120], [12, 200, 40]]], np.uint8
@@ -95,7 +95,7 @@ def test_filters_give_the_same_whether_they_share_an_image_or_not(photo):
 
 
 def test_blur_matrix_is_the_recursive_filter_of_the_note():
-    matrix = style.blur_matrix(224, 100.0)
+    matrix = regions.blur_matrix(224, 100.0)
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
     spots = [matrix[0, 0], matrix[112, 112], matrix[0, 223]]
     np.testing.assert_allclose(spots, [0.50211875, 0.00423750, 0.03321456], rtol=1e-5)

@@ -9,12 +9,13 @@ numerical noise dominates.
 """
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from nima_pretrain.distortions.lab import Lab, from_lab, to_lab
+from nima_pretrain.distortions.regions import adjust_bright, adjust_dark, inverted_blur
 
 # Blur of shadows and highlights as a fraction of the short side: darktable's default of 100 pixels
 # on a picture of about 1000 x 667, the size at which the paper's photos were edited.
@@ -189,29 +190,6 @@ def highlights(
     return _adjust_regions(StyleImage.of(image), shadows, value, sigma_pixels)
 
 
-@lru_cache(maxsize=16)
-def blur_matrix(num_pixels: int, sigma_pixels: float) -> np.ndarray:
-    """Returns the (n, n) float32 matrix that blurs n samples, border values repeated.
-
-    The kernel is h(d) = K (1 + al |d|) z^|d| with al = 1.695 / sigma and z = exp(-al), which
-    darktable runs as a recursive filter. Weights beyond a border are added to the border column.
-    """
-    al = 1.695 / sigma_pixels
-    z = np.exp(-al)
-    K = (1 - z) ** 2 / (1 + 2 * al * z - z**2)
-
-    def tail(q: np.ndarray) -> np.ndarray:
-        """Returns the sum of h(d) over all integers d >= q."""
-        return K * (z**q / (1 - z) + al * (q * z**q / (1 - z) + z ** (q + 1) / (1 - z) ** 2))
-
-    i = np.arange(num_pixels)
-    distance = np.abs(i[:, None] - i)
-    matrix = K * (1 + al * distance) * z**distance
-    matrix[:, 0] += tail(i + 1)
-    matrix[:, -1] += tail(num_pixels - i)
-    return matrix.astype(np.float32)
-
-
 def _adjust_regions(
     image: StyleImage, shadows: float, highlights: float, sigma_pixels: float | None
 ) -> np.ndarray:
@@ -221,58 +199,13 @@ def _adjust_regions(
     """
     default = DEFAULT_SIGMA_FRACTION * min(image.pixels.shape[:2])
     sigma = default if sigma_pixels is None else sigma_pixels
-    inverted = image.shared(("inverted", sigma), lambda: _inverted_blur(image.lab.lightness, sigma))
-    l, chroma = image.shared(
+    inverted = image.shared(("inverted", sigma), lambda: inverted_blur(image.lab.lightness, sigma))
+    bright = image.shared(
         ("highlights", highlights, sigma),
-        lambda: _adjust_bright(image.lab.lightness / 100, inverted, highlights),
+        lambda: adjust_bright(image.lab.lightness / 100, inverted, highlights),
     )
-    dark = np.clip(2 * inverted - 1, 0, 1)
-    for o in _pass_weights(shadows, dark):
-        before, l = l, _overlay(l, o, inverted, direction=1 if shadows >= 0 else -1)
-        ratio = l / _guard(before) if shadows >= 0 else (1 - l) / _guard(1 - before)
-        chroma = chroma * (1 - o + o * ratio)
+    l, chroma = adjust_dark(*bright, inverted, shadows)
     return from_lab(Lab(100 * l, chroma * image.lab.a, chroma * image.lab.b))
-
-
-def _inverted_blur(lightness: np.ndarray, sigma: float) -> np.ndarray:
-    """Returns 1 less the blurred lightness, 0 to 1, which tells dark regions from bright ones."""
-    rows, columns = (blur_matrix(side, sigma) for side in lightness.shape)
-    return 1 - rows @ lightness @ columns.T / 100
-
-
-def _adjust_bright(
-    l: np.ndarray, inverted: np.ndarray, highlights: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the lightness, 0 to 1, after the passes of highlights, and the gain of chroma."""
-    chroma = np.ones_like(l)
-    bright = np.clip(1 - 2 * inverted, 0, 1)
-    for o in _pass_weights(highlights, bright):
-        before, l = l, _overlay(l, o, inverted, direction=-1 if highlights > 0 else 1)
-        ratio = (l / _guard(before) + (1 - l) / _guard(1 - before)) / 2
-        chroma = chroma * (1 - o + o * ratio)
-    return l, chroma
-
-
-def _pass_weights(percent: float, region: np.ndarray) -> list[np.ndarray]:
-    """Returns the mixing weights of the passes: a strength s = percent / 50 gives s^2 passes."""
-    strength = (2 * percent / 100) ** 2
-    return [min(strength - k, 1.0) * region for k in range(4) if strength > k]
-
-
-def _overlay(l: np.ndarray, o: np.ndarray, inverted: np.ndarray, direction: int) -> np.ndarray:
-    """Returns the lightness, 0 to 1, after one overlay of the inverted base at mixing weight o."""
-    y = 0.5 + (inverted - 0.5) * direction * _sign(1 - l)
-    overlaid = np.where(l <= 0.5, 2 * l * y, 1 - 2 * (1 - l) * (1 - y))
-    return (1 - o) * l + o * overlaid
-
-
-def _sign(x: np.ndarray) -> np.ndarray:
-    return np.where(x < 0, np.float32(-1), np.float32(1))
-
-
-def _guard(x: np.ndarray) -> np.ndarray:
-    """Returns x kept at least 1e-6 away from zero, with its sign, as a denominator."""
-    return _sign(x) * np.maximum(np.abs(x), np.float32(1e-6))
 
 
 def _multipliers(
