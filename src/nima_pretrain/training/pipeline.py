@@ -31,7 +31,7 @@ from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.store import copy_weights
 
-# Takes less than five minutes on two cores. Pretraining is models/MobileNetV2's
+# Takes some minutes on two cores. Pretraining is models/MobileNetV2's
 # config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on ratings.
 _NETWORK: dict[str, Any] = {"width": 0.35, "input_size": 96, "fit": "squash"}
 DEMO_CONFIG = TrainConfig(
