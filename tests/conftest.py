@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -num_slow[item.path])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Every test begins with the same random numbers, whichever ran before it."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real photographs, ratings and outputs of other programs; they lie beside a checkout."""
