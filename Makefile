@@ -36,10 +36,11 @@ test: install
 test-keras3: install install-keras3
 	.venv-keras3/bin/python $(PYTEST)
 
-# All but the slow ones, and of these the trainer's, where the two differ most.
+# Where the two differ: all quick tests but those of programs around the networks, and the trainer's
+# slow ones but several workers, the slowest by far. `make test-keras3` runs the rest.
 test-keras3-short: install install-keras3
-	.venv-keras3/bin/python $(PYTEST) -m "not slow"
-	.venv-keras3/bin/python $(PYTEST) -m slow tests/training
+	.venv-keras3/bin/python $(PYTEST) -m "not slow" --ignore tests/library --ignore tests/cli
+	.venv-keras3/bin/python $(PYTEST) -m slow tests/training --ignore tests/training/test_several_workers.py
 
 # Hours on two cores: everything that there is to test.
 test-all: test test-keras3 test-contrib
