@@ -32,11 +32,12 @@ from nima_pretrain.training.ratings_split import RatingsSplit
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 from tests.processes import finish, program, wait_until
+from tests.small_networks import SMALL_SETTINGS
 from tests.training.test_finetune_resume import steps_done
 
 RNG = np.random.default_rng(0)
 SETTINGS = [
-    *("width=0.35", "input_size=32", "batch_size=8", "dropout=0.5", "teacher_epochs=3"),
+    *(*SMALL_SETTINGS, "batch_size=8", "dropout=0.5", "teacher_epochs=3"),
     *("min_delta=9", "plateau_patience=1", "early_stopping_patience=2"),
 ]
 

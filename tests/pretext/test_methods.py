@@ -26,9 +26,8 @@ from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import PretextCard
 from tests.processes import finish, position_of, wait_until
+from tests.small_networks import SMALL
 from tests.training.test_checkpoint import command, photos  # noqa: F401
-
-SMALL = {"width": 0.35, "input_size": 32, "num_workers": 0, "split": (4, 1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,8 @@ def test_rates_follow_their_schedules(config, rates):
     assert float(method.optimizer().learning_rate) == pytest.approx(rates[0])
 
 
-SETTINGS = {**SMALL, "epochs": 6, "photos_per_batch": 2, "learning_rate": 1e-3}
+COMMON = {**SMALL, "num_workers": 0, "split": (4, 1, 1)}
+SETTINGS = {**COMMON, "epochs": 6, "photos_per_batch": 2, "learning_rate": 1e-3}
 CONFIGS = {
     "rotnet": (RotNetConfig(**SETTINGS), "rotation_accuracy"),
     "simclr": (SimCLRConfig(**SETTINGS), "partner_accuracy"),
@@ -128,7 +128,7 @@ def test_an_unknown_method_is_refused(photo_folder, tmp_path):
 @pytest.mark.slow
 def test_tasks_across_photos_are_learned_beside_the_ranking(photo_folder, tmp_path):
     config = PretrainConfig(
-        **SMALL,
+        **COMMON,
         tasks="ranking+regression+cross_photo_ranking+level_consistency",
         photos_per_batch=4,
         epochs=4,
@@ -194,7 +194,7 @@ class Negatives(Method[NegativesConfig]):
 @pytest.mark.slow
 def test_a_new_method_trains_and_loads_again_once_it_is_listed(photo_folder, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    config = NegativesConfig(**SMALL, photos_per_batch=2, epochs=6)
+    config = NegativesConfig(**COMMON, photos_per_batch=2, epochs=6)
     monkeypatch.setitem(METHODS, Negatives.name, Negatives)
     results = pretrain(photo_folder, run, config=config, base_weights="none")
     assert results.method == "negatives"

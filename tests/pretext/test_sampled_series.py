@@ -20,6 +20,7 @@ from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.training.pretrain import pretrain
 from tests.pretext.test_chunks import Recorder
 from tests.processes import finish, position_of, wait_until
+from tests.small_networks import SMALL
 from tests.training.test_checkpoint import command, photos  # noqa: F401
 
 BANKS = [get_bank("paper"), get_bank("repaired")]
@@ -139,8 +140,7 @@ def test_a_sample_of_all_series_makes_the_step_of_the_whole_batch(bank, chunk_si
 
 
 SETTINGS = {
-    "width": 0.35,
-    "input_size": 32,
+    **SMALL,
     "split": (4, 1, 1),
     "series_per_photo": 9,
     "photos_per_batch": 4,

@@ -23,8 +23,7 @@ from nima_pretrain.reproduction.grid import (
 from nima_pretrain.reproduction.reproduce import reproduce
 from nima_pretrain.reproduction.runs import compare as compare_runs
 from nima_pretrain.reproduction.tasks import run_grid
-
-SMALL = {"width": 0.35, "input_size": 32}
+from tests.small_networks import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,10 @@ from nima_pretrain.networks.optimizers import backbone_and_head_optimizer, learn
 from nima_pretrain.training.checkpoint import Position, Stage, load_checkpoint, save_checkpoint
 from nima_pretrain.training.resumable_fit import Checkpoints
 from tests.processes import finish, position_of, program, wait_until
+from tests.small_networks import SMALL_SETTINGS
 
 SETTINGS = [
-    *("width=0.35", "input_size=32", "epochs=2", "photos_per_batch=1", "chunk_size=58"),
+    *(*SMALL_SETTINGS, "epochs=2", "photos_per_batch=1", "chunk_size=58"),
     *("split=[4,1,1]", "freeze_backbone_steps=2", "checkpoint_seconds=0"),
 ]
 
@@ -140,7 +141,7 @@ def test_a_run_that_lacks_photos_or_room_stops_clearly_and_resumes(photos, tmp_p
 
     def no_room():
         # Room for the checkpoints of warming up, and for none of those after it.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_600_000, 2_600_000))
 
     full = finish(begin(folder, run), preexec_fn=no_room)
     assert full.returncode == 2, full.stderr

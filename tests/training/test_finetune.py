@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nima_pretrain.config import FinetuneConfig, NetworkConfig, load_config
+from nima_pretrain.config import FinetuneConfig, load_config
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
@@ -20,10 +20,10 @@ from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard
 from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
+from tests.small_networks import SMALL, SMALL_NETWORK
 
 CONFIG = FinetuneConfig(
-    width=0.35,
-    input_size=32,
+    **SMALL,
     batch_size=8,
     epochs=12,
     head_learning_rate=0.05,
@@ -50,9 +50,8 @@ def ratings(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    network = NetworkConfig(width=0.35, input_size=32)
-    backbone = build_backbone(input_size=32, width=0.35)
-    save_weights(backbone, tmp_path / "start.h5", BackboneCard(network=network))
+    backbone = build_backbone("MobileNet", input_size=32, width=0.25)
+    save_weights(backbone, tmp_path / "start.h5", BackboneCard(network=SMALL_NETWORK))
     return tmp_path / "start.h5"
 
 
@@ -63,7 +62,7 @@ def fitted(ratings, run, config, start, **options):
 
 
 def kernel(model):
-    return model.get_layer("Conv1").get_weights()[0]
+    return model.get_layer("conv1").get_weights()[0]
 
 
 @pytest.mark.slow
@@ -147,8 +146,14 @@ def test_idealos_recipe_takes_its_epochs_and_its_rates(ratings, start, tmp_path)
     file = ROOT / "models" / "MobileNet" / "config_finetune_idealo.json"
     idealo = load_config(FinetuneConfig, file)
     assert (idealo.head_epochs, idealo.epochs, idealo.crop_from) == (5, 14, 256)
-    small = {"backbone": "MobileNetV2", "width": 0.35, "input_size": 32, "fit": "letterbox"}
-    changes = {**small, "crop_from": 36, "head_epochs": 1, "epochs": 3, "batch_size": 8}
+    changes = {
+        **SMALL,
+        "fit": "letterbox",
+        "crop_from": 36,
+        "head_epochs": 1,
+        "epochs": 3,
+        "batch_size": 8,
+    }
     config = FinetuneConfig(**{**idealo.model_dump(), **changes})
     results = fitted(ratings, tmp_path / "run", config, start)
     assert (results.head_epochs, results.epochs) == (1, 3)

@@ -12,10 +12,11 @@ from PIL import Image
 
 from nima_pretrain.networks import load_model
 from tests.processes import finish, position_of, program, wait_until
+from tests.small_networks import SMALL_SETTINGS
 
 # Nothing gains 9 points: two epochs of the head, then three of everything, rates falling each time.
 SETTINGS = [
-    *("width=0.35", "input_size=32", "batch_size=8", "dropout=0.5", "crop_from=40"),
+    *(*SMALL_SETTINGS, "batch_size=8", "dropout=0.5", "crop_from=40"),
     *("min_delta=9", "plateau_patience=1", "early_stopping_patience=2", "checkpoint_seconds=0"),
 ]
 STEPS = 3

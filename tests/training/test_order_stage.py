@@ -18,12 +18,13 @@ from nima_pretrain.training.checkpoint import Stage
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.order_stage import ReturnTo
 from tests.processes import finish, position_of, wait_until
+from tests.small_networks import SMALL
 from tests.training.test_finetune_resume import command, data  # noqa: F401
 
 ORDER = OrderConfig(
     steps=60, series_per_step=2, rated_per_step=2, blank_per_step=1, warmup_steps=2, num_workers=0
 )
-CONFIG = FinetuneConfig(width=0.35, input_size=32, batch_size=8, epochs=1, head_epochs=1)
+CONFIG = FinetuneConfig(**SMALL, batch_size=8, epochs=1, head_epochs=1)
 
 
 @pytest.mark.slow
