@@ -13,6 +13,7 @@ from nima_pretrain.config import (
     load_config,
 )
 from nima_pretrain.errors import InputError
+from nima_pretrain.weights.cache import start_from
 from tests.conftest import ROOT
 
 
@@ -44,11 +45,27 @@ def test_config_files_in_models_hold_the_defaults(name, kind):
         "MobileNet/config_finetune_idealo",
     ],
 )
-def test_other_recipes_in_models_name_every_setting(name):
+def test_other_recipes_in_models_name_every_setting_but_those_of_the_start(name):
     file = ROOT / "models" / f"{name}.json"
     recipe = load_config(FinetuneConfig, file)
     assert recipe != FinetuneConfig()
-    assert json.loads(file.read_text()) == recipe.model_dump(mode="json")
+    left_out = FinetuneConfig.model_fields.keys() - recipe.model_fields_set
+    assert left_out <= {"backbone", "width", "fit"}
+    assert json.loads(file.read_text()) == recipe.model_dump(mode="json", exclude=left_out)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "origin"),
+    [
+        ("finetune_few_ratings", FinetuneConfig, "pretraining"),
+        ("finetune_ordered", FinetuneConfig, "pretraining"),
+        ("pretrain_sampled", PretrainConfig, "imagenet"),
+    ],
+)
+def test_recipes_start_from_bundled_weights_as_they_are(name, kind, origin):
+    recipe = load_config(kind, ROOT / "models" / "MobileNetV2" / f"config_{name}.json")
+    _, config = start_from("bundled", recipe, origin)
+    assert (config.backbone, config.width) == ("MobileNetV2", 0.35)
 
 
 @pytest.mark.parametrize(
