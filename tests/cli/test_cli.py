@@ -203,6 +203,13 @@ WRONG = {
         ],
         "--validation-list or --validation-ratings, received both",
     ),
+    "photos for validation that would be trained on": (
+        [
+            *("finetune", "--ratings", "{ratings}", "--images", "{images}", "--run", "x"),
+            *("--validation-list", "{ratings}"),
+        ],
+        "Expected --training-list beside --validation-list",
+    ),
     "no run to compare": (["compare", "nowhere", "--output", "x"], "nowhere does not exist"),
     "a run without evaluation": (
         ["compare", "a={images}", "b={empty}", "--output", "x"],

@@ -51,6 +51,8 @@ def test_photos_of_one_name_in_two_folders_are_split_apart():
     ratings = Ratings(paths, np.full((4, 5), 0.2), ScoreScale(5), ids=("a/1", "b/1", "c/1", "d/1"))
     kept, held_out = ratings.split(0.5, seed=0)
     assert {*kept.paths, *held_out.paths} == set(paths)
+    with pytest.raises(InputError, match=r"4 are called '1\.jpg'. Give them different ids"):
+        Ratings(paths, np.full((4, 5), 0.2), ScoreScale(5))
 
 
 def test_shares_are_nested_and_the_same_for_the_same_seed(ratings):

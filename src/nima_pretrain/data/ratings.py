@@ -1,6 +1,7 @@
 """Human ratings: photos with their score distributions, independent of the file format."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,6 +89,9 @@ class Ratings:
         of_votes: True for distributions of votes; False for those of maximum entropy with the
             published means and standard deviations.
         categories: the category of each photo, "" if unknown; empty without any.
+
+    Raises:
+        InputError: two photos have one name, by which they could not be split apart.
     """
 
     paths: tuple[Path, ...]
@@ -97,6 +101,14 @@ class Ratings:
     parts: tuple[str, ...] = ()
     of_votes: bool = True
     categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            name, times = Counter(self.names).most_common(1)[0]
+            raise InputError(
+                f"Expected a name for each rated photo, but {times} are called {name!r}. "
+                "Give them different ids."
+            )
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -91,7 +91,7 @@ def finetune(
         share: fraction of the training ratings to use, above 0, at most 1; None for that of the
             config.
         training_list: file list of the training photos, or None.
-        validation_list: file list of the validation photos, or None.
+        validation_list: file list of the validation photos, beside a training list, or None.
         overwrite: whether an existing run is deleted.
         resume: whether a stopped run is resumed; the result equals that of an uninterrupted run.
             One that was stopped before its first checkpoint begins anew.
@@ -217,6 +217,9 @@ def _ratings_of(
     """Returns the training ratings, and the validation ratings if any are given."""
     if validation_list and validation_ratings is not None:
         raise InputError("Expected --validation-list or --validation-ratings, received both.")
+    if validation_list and not training_list:
+        # Or the photos for validation would be trained on.
+        raise InputError("Expected --training-list beside --validation-list, received none.")
     rated = as_ratings(ratings, images, scale)
     held_out = None
     if validation_list:
