@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from nima_pretrain.config import PretrainConfig
+from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
+from nima_pretrain.config.order import OrderConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.locks import locked
 from nima_pretrain.training.run_directory import check_same_run, create_run, holding_run
@@ -48,6 +49,26 @@ def test_a_run_goes_on_with_its_own_config_only(tmp_path):
     check_same_run(tmp_path, config, PretrainConfig(epochs=3, num_workers=0, checkpoint_seconds=1))
     with pytest.raises(InputError, match=r"begun with epochs=3 \(received 4\), seed=0 .received 1"):
         check_same_run(tmp_path, config, PretrainConfig(epochs=4, seed=1))
+
+
+def test_settings_that_change_no_result_are_free_in_every_stage(tmp_path):
+    config = FinetuneConfig(order=OrderConfig(steps=9))
+    fewer = OrderConfig(steps=9, num_workers=1)
+    check_same_run(tmp_path, config, FinetuneConfig(order=fewer))
+    whole = TrainConfig(finetune=config)
+    changed = FinetuneConfig(order=fewer, checkpoint_seconds=1)
+    check_same_run(tmp_path, whole, TrainConfig(finetune=changed))
+    with pytest.raises(InputError, match=r"begun with order\.steps=9 \(received 10\)\. Resume"):
+        check_same_run(tmp_path, config, FinetuneConfig(order=OrderConfig(steps=10)))
+
+
+def test_a_link_to_a_run_is_not_followed_to_delete_it(tmp_path):
+    run = create_run(tmp_path / "run", PretrainConfig())
+    (run / "backbone.h5").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to(run)
+    with pytest.raises(InputError, match="Cannot delete the run .*link: Cannot call rmtree on a"):
+        create_run(tmp_path / "link", PretrainConfig(), overwrite=True)
+    assert (run / "backbone.h5").exists()
 
 
 def test_a_run_that_another_process_works_on_is_not_touched(tmp_path):

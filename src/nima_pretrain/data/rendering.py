@@ -99,7 +99,8 @@ def in_processes(
     except BrokenProcessPool:
         raise InputError(
             "A process that renders views was killed, perhaps for want of memory. "
-            "Use fewer of them: --set num_workers=1, or 0; order.num_workers in the ordering stage."
+            "Use fewer of them: --set num_workers=1, or 0. In the ordering stage the setting is "
+            "order.num_workers, in train pretrain.num_workers."
         ) from None
     finally:
         # Waits for the workers: Python may exit right after this, and fails if a pool is still

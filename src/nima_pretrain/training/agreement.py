@@ -15,7 +15,7 @@ from nima_pretrain.networks.optimizers import state_of
 from nima_pretrain.networks.workers import workers
 from nima_pretrain.training.callbacks import Logs
 from nima_pretrain.training.checkpoint import Position
-from nima_pretrain.training.run_directory import FREE_TO_CHANGE
+from nima_pretrain.training.run_directory import lasting_settings
 
 
 def check_division(name: str, photos: int, images: int, chunk_size: int | None) -> None:
@@ -62,13 +62,8 @@ def check_same_start(config: Config, data: pd.DataFrame, start: Position) -> Non
     """
     if workers().count == 1:
         return
-    settings = {
-        key: value
-        for key, value in config.model_dump(mode="json").items()
-        if key not in FREE_TO_CHANGE
-    }
     facts = {
-        "settings": json.dumps(settings),
+        "settings": json.dumps(lasting_settings(config)),
         "photos or ratings": data.to_csv(),
         "position in the run": json.dumps(asdict(start)),
     }

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +38,8 @@ _BEFORE_THE_FIRST_STEP = (
     "views.png",
     "tensorboard",
 )
-# Settings that do not affect the results of a run.
-FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
+# Settings that do not affect the results of a run, in any of its stages.
+_FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
 
 
 def holding_run(function: AnyFunction) -> AnyFunction:
@@ -80,7 +80,12 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
                 + ("pass --resume to go on with it, " if was_stopped else "")
                 + "or pass --overwrite to delete it."
             )
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:  # as of a link to a folder
+            raise InputError(
+                f"Cannot delete the run {path}: {error.strerror or error}. Choose another --run."
+            ) from None
     return _describe(path, config)
 
 
@@ -105,14 +110,33 @@ def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
     Raises:
         InputError: settings differ; the message names them.
     """
-    before, now = of_run.model_dump(mode="json"), asked.model_dump(mode="json")
-    changed = [key for key in now if now[key] != before[key] and key not in FREE_TO_CHANGE]
-    if changed:
-        differences = ", ".join(f"{key}={before[key]} (received {now[key]})" for key in changed)
+    differences = [*_differences(lasting_settings(of_run), lasting_settings(asked))]
+    if differences:
         raise InputError(
-            f"The run {path} was begun with {differences}. Resume it with what it was begun "
-            "with, or choose another --run."
+            f"The run {path} was begun with {', '.join(differences)}. Resume it with what it was "
+            "begun with, or choose another --run."
         )
+
+
+def lasting_settings(config: Config) -> dict[str, Any]:
+    """Returns the settings that affect the results of a run, those of its stages as dicts."""
+
+    def lasting(content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: lasting(value) if isinstance(value, dict) else value
+            for key, value in content.items()
+            if key not in _FREE_TO_CHANGE
+        }
+
+    return lasting(config.model_dump(mode="json"))
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], stage: str = "") -> Iterator[str]:
+    for key, value in now.items():
+        if isinstance(before[key], dict) and isinstance(value, dict):
+            yield from _differences(before[key], value, f"{stage}{key}.")
+        elif value != before[key]:
+            yield f"{stage}{key}={before[key]} (received {value})"
 
 
 def goes_on(run: Path, resume: bool) -> bool:
