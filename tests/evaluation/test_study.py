@@ -212,6 +212,11 @@ def test_photos_of_the_training_are_left_out(run_folder, photo_folder, lists, co
         assert held_out.photos == 3
         (validation,) = study(nima, photo_folder, part="validation", num_workers=0)
         assert validation.photos == 1
+        copied = table.assign(part="validation").iloc[:1]  # a copy of a training photo
+        pd.concat([table, copied]).to_csv(run_folder / lists, index=False)
+        (held_out,) = study(nima, photo_folder, num_workers=0)
+        assert held_out.photos == 3
+        table.to_csv(run_folder / lists, index=False)
         for path, part in zip(paths, parts, strict=True):
             if part != "training":
                 path.unlink()

@@ -120,7 +120,7 @@ def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarr
 
 def _held_out(run: Path, folder: Path, part: Part) -> list[str]:
     """Returns the names of the readable photos of a part, identified by content."""
-    paths = find_photos(folder)
+    paths = find_photos(folder, archives=True)
     scan = scan_photos(paths, longest=LONGEST_DETOUR)
     kept = list(scan.readable)
     part_of = _listed_parts(run)
@@ -155,12 +155,14 @@ def _listed_parts(run: Path) -> dict[str, str]:
         tables.append(read_photo_list(run / PHOTOS))
     if (run / RATINGS).is_file():
         tables.append(read_named(run / RATINGS))
-    return {
-        digest: part
+    listed = [
+        (digest, part)
         for table in tables
         if {"sha256", "part"} <= set(table)  # not other ratings, put beside a model
         for digest, part in zip(table["sha256"], table["part"], strict=True)
-    }
+    ]
+    # A photo that stands under two names was trained on if one of them was.
+    return dict(listed) | {digest: part for digest, part in listed if part == "training"}
 
 
 def _views(

@@ -162,7 +162,7 @@ def train(
     )
 
     scorer = load_scorer(run / "nima.h5")
-    scores = list(scorer.score(find_photos(inputs.photos)))
+    scores = list(scorer.score(find_photos(inputs.photos, archives=True)))
     with replacing(run / "predictions.csv") as beside:
         table = predictions_table(scores, scorer.side_car.score_scale)
         table.to_csv(beside, index=False)
