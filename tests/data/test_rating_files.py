@@ -315,6 +315,14 @@ def test_images_are_found_in_folders_and_by_name_alone(tmp_path):
     assert "fits several files" in reason
 
 
+def test_a_name_with_its_extension_is_that_file_before_any_stem(tmp_path):
+    for name in ("x.jpg", "x.jpg.png", "y.jpg.png", "a/z.jpg", "a/z.jpg.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_images(["x.jpg", "y.jpg", "z.jpg", "x.jpg.png"], tmp_path)
+    assert found == [tmp_path / n for n in ("x.jpg", "y.jpg.png", "a/z.jpg", "x.jpg.png")]
+
+
 def test_the_split_of_json_counts(tmp_path):
     rows = [
         {"image_id": name, "label": [1, 2], "split": part}

@@ -141,10 +141,11 @@ def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
     def find(image_id: str) -> Path | str | None:
         wanted = image_id.lower().replace("\\", "/").removeprefix("./")
         stem, _, extension = wanted.rpartition(".")
-        found = by_path.get(wanted) or by_name.get(wanted) or []
-        if not found and f".{extension}" in EXTENSIONS:
+        found: list[str] = []
+        if f".{extension}" in EXTENSIONS:
             found = by_path.get(stem) or by_name.get(stem) or []
             found = [name for name in found if name.lower().endswith(f".{extension}")]
+        found = found or by_path.get(wanted) or by_name.get(wanted) or []
         exact = [name for name in found if name == image_id or Path(name).stem == image_id]
         if len(exact) == 1:
             found = exact
