@@ -4,10 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from nima_pretrain.config import TeacherConfig
-from nima_pretrain.distillation.teachers import build_teacher_head, load_teacher, stage_features
+from nima_pretrain.config import DistillConfig, TeacherConfig
+from nima_pretrain.distillation.teachers import (
+    build_teacher_head,
+    load_teacher,
+    stage_features,
+    teach_head,
+)
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone
+from nima_pretrain.networks.emd import earth_movers_distance
 from tests.keras_files import save_weights_as_keras_2
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
@@ -59,3 +65,23 @@ def test_the_head_says_a_distribution_and_a_feature():
     prediction, feature = build_teacher_head(70, 7, 0.5)(np.ones((3, 70), np.float32))
     assert (prediction.shape, feature.shape) == ((3, 7), (3, 1024))
     np.testing.assert_allclose(np.sum(prediction, axis=1), 1, rtol=1e-5)
+
+
+def test_the_head_is_that_of_the_best_epoch_even_where_patience_does_not_run_out():
+    rng = np.random.default_rng(0)
+    features, validation = rng.normal(size=(2, 24, 8)).astype(np.float32)
+    ratings, others = rng.dirichlet(np.full(5, 0.3), (2, 24))
+    config = DistillConfig(
+        feature_weight=0,
+        prediction_weight=0,
+        teacher_epochs=30,
+        teacher_patience=100,
+        teacher_learning_rate=0.03,
+        teacher_dropout=0.0,
+    )
+    nothing = np.empty((0, 8), np.float32)
+    _, about = teach_head(features, ratings, (validation, others), nothing, config)
+    lessons, _ = teach_head(features, ratings, (validation, others), validation, config)
+    loss = earth_movers_distance(others.astype(np.float32), lessons.predictions[24:])
+    assert about["epochs"] == 30
+    assert np.mean(loss) == pytest.approx(about["val_loss"], rel=1e-5)

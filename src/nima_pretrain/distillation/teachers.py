@@ -14,6 +14,7 @@ from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.emd import earth_movers_distance
 from nima_pretrain.networks.nima import FEATURE_LAYER, attach_head
 from nima_pretrain.networks.optimizers import adam
+from nima_pretrain.training.callbacks import KeepBest
 from nima_pretrain.weights.store import load_base_weights
 
 
@@ -82,6 +83,9 @@ def teach_head(
 
     Returns:
         The lessons of the N training photos, then of the M others; and `epochs` and `val_loss`.
+
+    Raises:
+        InputError: training diverged.
     """
     keras.utils.set_random_seed(config.seed)
     num_features, num_bins = features.shape[1], distributions.shape[1]
@@ -94,17 +98,25 @@ def teach_head(
         "val_loss",
         min_delta=config.min_delta,
         patience=config.teacher_patience,
-        restore_best_weights=True,
     )
+    best: list[np.ndarray] = []
+
+    def keep_weights(_: dict[str, float]) -> None:
+        best[:] = trained.get_weights()
+
+    # Keras 2 restores the best weights by itself only where patience runs out.
+    keep = KeepBest(keep_weights)
     history = trained.fit(
         features,
         distributions.astype(np.float32),
         batch_size=config.teacher_batch_size,
         epochs=config.teacher_epochs,
         validation_data=(validation[0], validation[1].astype(np.float32)),
-        callbacks=[stop],
+        callbacks=[stop, keep],
         verbose=0,
     ).history
+    keep.check()
+    trained.set_weights(best)
     said = head.predict(np.concatenate([features, others]), verbose=0)
-    about = {"epochs": len(history["val_loss"]), "val_loss": float(min(history["val_loss"]))}
+    about = {"epochs": len(history["val_loss"]), "val_loss": keep.logs["val_loss"]}
     return Lessons(*said), about
