@@ -259,6 +259,15 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     with pytest.raises(InputError, match="'test' are on different ratings"):
         compare_runs(mixed, tmp_path / "mixed", evaluation="test")
 
+    evaluated = runs["scratch"] / "evaluation" / "test" / "results.json"
+    results = json.loads(evaluated.read_text())
+    evaluated.write_text(json.dumps({**results, "ratings_sha256": "0" * 64}))
+    with pytest.raises(InputError, match="test is an evaluation on other ratings than those of"):
+        reproduced(content)
+    evaluated.unlink()  # as of a process that was killed while it evaluated
+    reproduced(content)
+    assert json.loads(evaluated.read_text()) == results
+
     content["finetune"]["dropout"] = 0.5
     with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):
         reproduced(content)

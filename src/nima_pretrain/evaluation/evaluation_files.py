@@ -59,8 +59,8 @@ def write_evaluation(
 
 
 def evaluations_of(folder: Path) -> dict[str, Path]:
-    """Returns the folders of a run's evaluations by name."""
-    found = sorted((folder / _FOLDER).glob(f"*/{_PREDICTIONS}"))
+    """Returns the folders of a run's finished evaluations by name."""
+    found = sorted((folder / _FOLDER).glob(f"*/{RESULTS}"))
     return {file.parent.name: file.parent for file in found}
 
 

@@ -24,6 +24,7 @@ from nima_pretrain.distillation.distill import distill
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluate import evaluate
 from nima_pretrain.evaluation.evaluation_files import evaluations_of
+from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.reproduction.grid import (
     TEST,
     Cell,
@@ -149,6 +150,11 @@ def train_cell(
     for name, ratings in {TEST: fold.test, **transfers}.items():
         if name not in done:
             evaluate(folder / "nima.h5", ratings, part="all", name=name, resamples=0)
+        elif EvaluationResults.read(done[name]).ratings_sha256 != ratings.digest:
+            raise InputError(
+                f"{done[name]} is an evaluation on other ratings than those of the config now. "
+                "Choose another --run, or put the ratings back."
+            )
     keras.backend.clear_session()
 
 
