@@ -245,6 +245,12 @@ HEAD = "path,mean,percentile,status,error\n"
             '[{"image_id": "a", "mean_score_prediction": 5.0}]',
             "idealo keeps too lit",
         ),
+        (
+            "huge.jsonl",
+            '{"path": "a", "mean": 1%s, "percentile": 5, "status": "ok", "error": ""}'
+            % ("0" * 400),
+            "mean of row 1 is 10+, not a number",
+        ),
         ("gone.csv", None, "Cannot read the score file gone.csv: No such file"),
         ("scores.csv", HEAD + "a.jpg,5,50,ok,\nb.jpg,5,50,ok,\n", "None of the 2 photos in scores"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nima_pretrain.errors import InputError
-from nima_pretrain.prediction.files import ScoreFile
+from nima_pretrain.prediction.files import ScoreFile, check_output, records_in
 from nima_pretrain.prediction.formats import Csv, Idealo, Json, JsonLines, format_of
 from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.prediction.score_row import shown as shown_path
@@ -180,3 +180,26 @@ def test_the_format_is_that_of_the_name_unless_one_is_asked_for(tmp_path):
         format_of(None, tmp_path / "a.xlsx", 5)
     with pytest.raises(InputError, match="csv, json, jsonl, idealo, received 'xml'"):
         format_of("xml", None, 5)
+
+
+def test_a_lost_quotation_mark_is_found_at_once(tmp_path):
+    path = tmp_path / "scores.csv"
+    write(
+        path,
+        Csv(2),
+        [GOOD] + [ScoreRow(f"{n}.jpg", 1.0, 0.5, None, (1.0, 0.0)) for n in range(9999)],
+    )
+    path.write_bytes(path.read_bytes().replace(b'"two', b"two", 1))
+    damaged = path.read_bytes()
+    with path.open("rb") as file:
+        longest = max(len(record) for record in records_in(file, Csv(2)))
+    assert longest < 2**16 + 200
+    with pytest.raises(InputError, match="is not a csv file as predict writes it"):
+        read(path, Csv(2))
+    assert path.read_bytes() == damaged
+
+
+def test_a_name_that_no_file_can_have_is_no_file_that_is_there(tmp_path):
+    check_output(tmp_path / ("a" * 300), resume=False, overwrite=False)
+    with pytest.raises(InputError, match="Cannot write .*: File name too long"):
+        ScoreFile(tmp_path / ("a" * 300), Csv(2))

@@ -15,6 +15,7 @@ from selenium.webdriver.support.ui import Select
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.prediction.page import write_score_report
 from nima_pretrain.prediction.score_row import ScoreRow
+from nima_pretrain.prediction.score_row import shown as shown_path
 from nima_pretrain.report import Figure, Table, write_section
 
 ATTACK = "<script>document.title = 'attacked'<.png"
@@ -182,3 +183,15 @@ def test_the_report_of_a_run_is_read_on_a_phone_without_scrolling_the_page(brows
     assert 0 <= table_left < 30
     assert picture > 600
     assert caption <= 390
+
+
+def test_a_name_that_is_not_utf_8_has_a_link_too(tmp_path, photo):
+    name = os.fsdecode(b"\xff.png")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo).save(tmp_path / "photos" / name)
+    row = ScoreRow(
+        shown_path(tmp_path / "photos" / name), 3.0, 1.0, 25.0, (0.1, 0.2, 0.4, 0.2, 0.1)
+    )
+    page = tmp_path / "report.html"
+    write_score_report(page, [row], ScoreScale(5))
+    assert '"./photos/%FF.png"' in page.read_text()

@@ -4,6 +4,7 @@ Every row is one record, written at once. A killed process leaves at most one in
 the end, which is removed when the file is opened again.
 """
 
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
         raise InputError("Expected --resume or --overwrite, received both.")
     if resume and file is None:
         raise InputError("--resume goes on with a file. Expected --output FILE.")
-    if file is not None and file.exists() and not (resume or overwrite):
+    if file is not None and os.path.lexists(file) and not (resume or overwrite):
         raise InputError(
             f"{file} is there already. Go on with it with --resume, replace it with --overwrite, "
             "or choose another --output."
@@ -42,6 +43,8 @@ def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
 
 def records_in(file: BinaryIO, style: ScoreFormat) -> Iterator[bytes]:
     """Yields the records of a score file, the last of which may be incomplete.
+
+    Lines that become no record within 64 KiB, as after a lost quotation mark, are yielded together.
 
     Args:
         file: the file, after its head.
@@ -52,7 +55,7 @@ def records_in(file: BinaryIO, style: ScoreFormat) -> Iterator[bytes]:
         if not lines and style.tail and line == style.tail:
             return
         lines += line
-        if style.is_whole(lines):
+        if style.is_whole(lines) or len(lines) > _LONGEST_TORN:
             yield lines
             lines = b""
     if lines:

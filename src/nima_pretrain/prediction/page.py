@@ -185,8 +185,13 @@ def _data_url(picture: bytes | None) -> str | None:
 
 
 def _link(path: Path, beside: Path) -> str:
-    """Returns the relative link to a photo; "./" prevents that "a:b.jpg" is read as a protocol."""
-    return "./" + quote(os.path.relpath(path, beside))
+    """Returns the relative link to a photo, or the address of one on another drive of Windows."""
+    try:
+        relative = Path(os.path.relpath(path, beside)).as_posix()
+    except ValueError:
+        return path.absolute().as_uri()
+    # "./" prevents that "a:b.jpg" is read as a protocol. A name need not be valid UTF-8.
+    return "./" + quote(os.fsencode(relative))
 
 
 def _without_common_start(folders: list[str]) -> list[str]:

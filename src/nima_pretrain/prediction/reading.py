@@ -42,7 +42,9 @@ def read_scores(path: Path) -> list[ScoreRow]:
     elif suffix in Json.suffixes:
         records = parse_json(text, path, "score file")
     else:
-        records = [parse_json(line, path, "score file") for line in text.split("\n") if line]
+        records = [
+            parse_json(line, path, "score file") for line in text.split("\n") if line.strip()
+        ]
     if not isinstance(records, Sequence):
         raise _is_other(path, "it is JSON, but no list")
     return [_row(record, number, path) for number, record in enumerate(records, start=1)]
@@ -92,7 +94,7 @@ def _number(record: Mapping[str, Any], name: str, number: int, path: Path) -> fl
         return None
     try:
         value = float(record[name])
-    except ValueError:
+    except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
         raise _is_other(path, f"{name} of row {number} is {record[name]!r}, not a number")
