@@ -6,7 +6,9 @@ import logging
 import pandas as pd
 from PIL import Image
 
+from nima_pretrain.data import scanning
 from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.photos import read_photo
 from nima_pretrain.data.scanning import scan_photos, write_unreadable
 
 
@@ -59,3 +61,21 @@ def test_what_was_done_to_a_photo_is_logged(tmp_path, caplog):
     Image.new("CMYK", (8, 8)).save(tmp_path / "print.jpg")
     scan_photos([tmp_path / "print.jpg"])
     assert "print.jpg: CMYK without a colour profile" in caplog.text
+
+
+def test_a_file_that_vanishes_after_it_was_decoded_is_unreadable(photo_folder, monkeypatch):
+    paths = find_photos(photo_folder)
+    gone = photo_folder / "b.png"
+
+    def decoded(path):
+        photo = read_photo(path)
+        if path == gone:
+            gone.unlink()
+        return photo
+
+    monkeypatch.setattr(scanning, "read_photo", decoded)
+    scan = scan_photos(paths)
+    assert [(error.path, error.reason) for error in scan.unreadable] == [
+        (gone, "No such file or directory")
+    ]
+    assert len(scan.digests) == 5

@@ -21,9 +21,13 @@ def test_the_paper_proportions():
     assert [len(group) for group in split_names(NAMES, (100, 15, 15), seed=0)] == [100, 15, 15]
 
 
-@given(count=st.integers(3, 200), seed=st.integers(0, 99))
-def test_every_photo_is_in_one_group_and_no_group_is_empty(count, seed):
-    groups = split_names(NAMES[:count], (100, 15, 15), seed)
+@given(
+    count=st.integers(3, 200),
+    proportions=st.sampled_from([(100, 15, 15), (1, 99, 99), (1, 1, 200)]),
+    seed=st.integers(0, 99),
+)
+def test_every_photo_is_in_one_group_and_no_group_is_empty(count, proportions, seed):
+    groups = split_names(NAMES[:count], proportions, seed)
     assert sorted(name for group in groups for name in group) == sorted(NAMES[:count])
     assert all(groups)
 

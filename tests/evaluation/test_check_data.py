@@ -78,5 +78,7 @@ def test_good_data_have_no_problems_and_other_scales_are_refused(tmp_path, image
     assert check_data(good, images).problems.empty
     other = tmp_path / "other.csv"
     other.write_text("path,p1,p2\n4,1,1\n")
+    twice = check_data(good, images, test_ratings=good)
+    assert twice.counts["images"].tolist() == [3, 3]
     with pytest.raises(InputError, match="Expected 5 bins from 1 to 5 in .* received 2 bins"):
         check_data(good, images, test_ratings=other)

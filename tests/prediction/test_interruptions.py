@@ -121,6 +121,15 @@ def test_a_clock_that_was_set_back_changes_nothing(photos, tmp_path):
     assert (counts.scored, counts.there_already) == (0, NUMBER)
 
 
+@pytest.mark.parametrize("photos", ["", "-"])
+def test_a_closed_standard_input_is_said(photos):
+    command = map(str, program("predict", *photos))
+    done = finish(["/bin/sh", "-c", '"$@" <&-', "sh", *command])
+    assert done.returncode == 2
+    assert "Expected photos: files, folders, patterns, or a list" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_closed_standard_output_is_said(photos):
     command = program("predict", photos / "0.jpg")
     done = finish(["/bin/sh", "-c", '"$@" >&-', "sh", *command])

@@ -18,7 +18,7 @@ from nima_pretrain.files import MOST_BYTES
 from nima_pretrain.networks import load_model
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.weights.cache import cache_folder, cached, fetch, find_weights
-from nima_pretrain.weights.manifest import find_place, read_manifest
+from nima_pretrain.weights.manifest import Place, find_place, read_manifest
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of, side_car_path
 from nima_pretrain.weights.store import save_weights
 from tests.keras_files import save_model_as_keras_2
@@ -136,6 +136,25 @@ def test_weights_come_from_a_folder_or_an_address(published, name, home, place, 
     assert load_scorer(path).model.scores_in_threads  # by LiteRT, whose file came along
     # The server is gone, and no longer needed.
     assert fetch(name, "http://127.0.0.1:9") == path
+
+
+@pytest.mark.parametrize(
+    ("address", "h5", "tflite"),
+    [
+        ("nima.h5", "https://a/b/nima.h5", "https://a/b/nima.tflite"),
+        (
+            "https://c/nima.h5?download=true",
+            "https://c/nima.h5?download=true",
+            "https://c/nima.tflite?download=true",
+        ),
+        ("https://c/files/123", "https://c/files/123", "https://c/files/123.tflite"),
+    ],
+)
+def test_addresses_are_those_of_the_list(published, address, h5, tflite):
+    manifest = read_manifest(published)
+    entry = manifest.weights[0].model_copy(update={"address": address})
+    place = Place(manifest, "https://a/b/")
+    assert (place.address_of(entry), place.address_of(entry, ".tflite")) == (h5, tflite)
 
 
 def test_damaged_weights_in_the_cache_are_brought_anew(published, name):

@@ -101,7 +101,7 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "none; Keras 3 needs none"
+        return "none; Keras 3 needs none" if package == "tensorflow-addons" else "none"
 
 
 def _name_of(gpu: Any) -> str:

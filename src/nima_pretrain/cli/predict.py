@@ -181,6 +181,6 @@ def _listing(photos: list[str] | None) -> Any:
 
     if photos and photos != ["-"]:
         return listing_of(photos)
-    if not photos and sys.stdin.isatty():
+    if sys.stdin is None or (not photos and sys.stdin.isatty()):
         raise InputError("Expected photos: files, folders, patterns, or a list on standard input.")
     return listing_of_lines(sys.stdin.buffer.read())

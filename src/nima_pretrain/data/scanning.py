@@ -91,3 +91,5 @@ def _check(path: Path, longest: float) -> str | PhotoError:
             return hashlib.sha256(file.read()).hexdigest()
     except PhotoError as error:
         return error
+    except OSError as error:  # it vanished, or its disk fails, after it was decoded
+        return PhotoError(path, error.strerror or str(error))

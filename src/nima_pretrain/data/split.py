@@ -223,6 +223,9 @@ def split_names(
     for group in range(groups - 1, 0, -1):
         if proportions[group] > 0 and len(names) >= groups:
             bounds[group] = min(bounds[group], bounds[group + 1] - 1)
+    for group in range(1, groups):
+        if proportions[group - 1] > 0 and len(names) >= groups:
+            bounds[group] = max(bounds[group], bounds[group - 1] + 1)
     return tuple(ordered[start:stop] for start, stop in pairwise(bounds))
 
 

@@ -48,6 +48,7 @@ class _Found(NamedTuple):
     """One usable entry with its image; `path` is None for a missing or ambiguous one."""
 
     file: Path
+    given: str  # as what the file was given
     part: str
     image_id: str
     path: Path | None
@@ -140,7 +141,9 @@ def _places(
             problems.append(("missing image", str(file), "", image_id, f"not in {images}"))
         elif isinstance(path, str):
             problems.append(("ambiguous image", str(file), "", image_id, path))
-        found.append(_Found(file, of_entry, image_id, path if isinstance(path, Path) else None))
+        found.append(
+            _Found(file, part, of_entry, image_id, path if isinstance(path, Path) else None)
+        )
     return found, problems
 
 
@@ -204,7 +207,7 @@ def _counts(
             part,
             len(rows[part].ids) + len(rows[part].problems),
             len(rows[part].ids),
-            sum(entry.file == file and entry.path in digests for entry in found),
+            sum(entry.given == part and entry.path in digests for entry in found),
         )
         for part, file in files.items()
     ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.errors import InputError, PhotoError
-from nima_pretrain.library.sidecars import persons_stars
+from nima_pretrain.library.sidecars import SidecarNames, persons_stars
 from nima_pretrain.library.taste_check import TasteCheck, cross_validate, near_duplicates
 from nima_pretrain.library.taste_head import Head, design_of, fit_tilt, tilted_head
 from nima_pretrain.locks import locked
@@ -129,7 +130,7 @@ def taste(
 
 
 def _check_output(file: Path, overwrite: bool) -> None:
-    if file.exists() and not overwrite:
+    if os.path.lexists(file) and not overwrite:
         raise InputError(
             f"{file} exists. Choose another --run, or pass --overwrite to replace it if the new "
             "one is better than the general model."
@@ -139,10 +140,11 @@ def _check_output(file: Path, overwrite: bool) -> None:
 def _rated_photos(photos: Sequence[Path]) -> tuple[list[Path], list[int]]:
     """Returns the photos to which a person has given stars, and the stars, -1 to 5."""
     rated, given = [], []
+    names = SidecarNames()
     with counting("reading stars", len(photos)) as show:
         for count, photo in enumerate(photos, start=1):
             try:
-                found = persons_stars(photo)
+                found = persons_stars(photo, names)
             except InputError as error:
                 logger.warning("left out: %s", error)
                 found = None

@@ -4,7 +4,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -78,7 +78,12 @@ class Place(NamedTuple):
 
     def address_of(self, entry: Published, suffix: str = ".h5") -> str:
         """Returns the URL or path of an entry's file, or of the one with another suffix."""
-        address = entry.address.removesuffix(".h5") + suffix
+        address = entry.address
+        if suffix != ".h5" and is_address(address):
+            url = urlsplit(address)
+            address = urlunsplit(url._replace(path=url.path.removesuffix(".h5") + suffix))
+        elif suffix != ".h5":
+            address = address.removesuffix(".h5") + suffix
         if is_address(address):
             return address
         if is_address(self.base):
@@ -147,7 +152,7 @@ def _fetched(address: str) -> str:
 
 
 def _parsed(text: str, origin: str) -> Manifest:
-    content = parse_json(text, Path(origin), "list of weights")
+    content = parse_json(text, origin, "list of weights")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
