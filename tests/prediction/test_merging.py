@@ -157,6 +157,14 @@ def test_a_part_that_ends_within_a_row_is_refused_and_stays_as_it_is(tmp_path):
     assert part.read_bytes() == torn
 
 
+def test_a_part_with_a_lost_quotation_mark_is_not_taken_for_a_stopped_one(tmp_path):
+    rows = [replace(GOOD, path=f"{number}, {number}.jpg") for number in range(2000)]
+    part = written(tmp_path / "1.csv", Csv(2), *rows)
+    part.write_bytes(part.read_bytes().replace(b'"', b"", 1))
+    with pytest.raises(InputError, match=r"1\.csv is not a csv file as predict writes it"):
+        merge([part], tmp_path / "scores.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -16,7 +16,7 @@ from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat
 from nima_pretrain.prediction.row_writer import RowWriter
 from nima_pretrain.prediction.score_row import ScoreRow, check_row
 
-_LONGEST_TORN = 2**16
+LONGEST_TORN = 2**16  # bytes of an incomplete record; more is no end of one
 
 
 def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
@@ -55,7 +55,7 @@ def records_in(file: BinaryIO, style: ScoreFormat) -> Iterator[bytes]:
         if not lines and style.tail and line == style.tail:
             return
         lines += line
-        if style.is_whole(lines) or len(lines) > _LONGEST_TORN:
+        if style.is_whole(lines) or len(lines) > LONGEST_TORN:
             yield lines
             lines = b""
     if lines:
@@ -196,7 +196,7 @@ class ScoreFile:
                 if style.is_whole(record):
                     self._check(record)
                     self._ends.append(self._ends[-1] + len(record))
-                elif len(record) > _LONGEST_TORN:  # more than the end of one record
+                elif len(record) > LONGEST_TORN:
                     raise self._is_other()
         if len(head) < len(style.head):  # incomplete within the first line
             self.path.write_bytes(style.head)

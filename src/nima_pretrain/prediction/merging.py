@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing
 from nima_pretrain.locks import locked
-from nima_pretrain.prediction.files import check_output, records_in
+from nima_pretrain.prediction.files import LONGEST_TORN, check_output, records_in
 from nima_pretrain.prediction.formats import NOT_A_ROW, Csv, JsonLines, format_of
 from nima_pretrain.prediction.row_writer import RowWriter
 from nima_pretrain.prediction.score_row import ScoreRow, check_row
@@ -179,6 +179,8 @@ class _MergedRows:
         file.seek(len(style.head))
         for record in records_in(file, style):
             if not style.is_whole(record):
+                if len(record) > LONGEST_TORN:
+                    raise _is_other(part, style.name)
                 raise InputError(
                     f"{part} ends within a row, so its run was stopped. Go on with it by predict "
                     "--resume, and merge then."
