@@ -1,5 +1,7 @@
 """The ridge probe against plain linear algebra."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,8 @@ def test_the_probe_is_ridge_regression_with_the_best_left_out_penalty(monkeypatc
 
 def test_predictions_stay_within_the_scale_and_leave_out_unreadable_photos():
     distributions = RNG.dirichlet(np.ones(5), 49)
-    ratings = Ratings(tuple(range(49)), distributions, ScoreScale(5))
+    paths = tuple(Path(f"{number}.jpg") for number in range(49))
+    ratings = Ratings(paths, distributions, ScoreScale(5))
     features = np.concatenate([X, 50 * OTHERS])
     features[[3, 45]] = np.nan
     predicted = probe_predictions(features, ratings, range(40), range(40, 49))
