@@ -125,7 +125,8 @@ def test_every_command_that_trains_or_scores_has_a_public_function():
 
 def test_the_scorer_takes_options_of_predict():
     options = set(inspect.signature(nima_pretrain.load_scorer).parameters)
-    assert options == {"weights", "explain", "engine", "max_pixels", "full_size", "batch_size"}
+    decoding = {"max_pixels", "full_size", "batch_size"}
+    assert options == {"weights", "explain", "engine", "with_mirrored", *decoding}
     of_predict = inspect.signature(nima_pretrain.predict).parameters
     for name in options:
         default = inspect.signature(nima_pretrain.load_scorer).parameters[name].default

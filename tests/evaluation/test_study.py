@@ -236,6 +236,21 @@ def test_other_ratings_beside_a_model_say_nothing_of_its_training(run_folder, ph
     assert found.photos == 6
 
 
+def test_with_mirror_images_mirroring_moves_no_score(
+    run_folder, photo_folder, lively_nima, tmp_path
+):
+    card = NimaCard(network=NETWORK, scale=ScaleConfig(bins=5, low=1, high=5))
+    save_weights(lively_nima, tmp_path / "nima.h5", card)
+    (plain,) = study(tmp_path / "nima.h5", photo_folder, num_workers=0)
+    (both,) = study(tmp_path / "nima.h5", photo_folder, with_mirrored=True, num_workers=0)
+    assert plain.moves["mirrored"] > 100 * both.moves["mirrored"]
+    assert (plain.folder.name, both.folder.name) == ("nima", "nima-mirrored")
+    changes = [pd.read_csv(found.folder / "scores.csv")["change"] for found in (plain, both)]
+    assert not np.allclose(*changes)
+    with pytest.raises(InputError, match="Expected a nima.h5 for scores with mirror"):
+        study(run_folder, photo_folder, with_mirrored=True)
+
+
 def test_what_cannot_be_studied_is_refused(run_folder, photo_folder):
     with pytest.raises(InputError, match="is a backbone alone"):
         study(run_folder / "backbone.h5", photo_folder)

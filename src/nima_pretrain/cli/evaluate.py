@@ -13,6 +13,7 @@ from nima_pretrain.cli.options import (
     RatingsFile,
     Scale,
     TestList,
+    WithMirrored,
     given,
     start_engines,
 )
@@ -45,6 +46,7 @@ def evaluate(
         typer.Option(help="Mean above which a photo is good. Default: 5 on 1..10, else midway."),
     ] = None,
     engine: EngineChoice = None,
+    with_mirrored: WithMirrored = False,
 ) -> None:
     """Compare a model's scores with human ratings."""
     start_logging()

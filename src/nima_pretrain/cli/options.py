@@ -60,6 +60,13 @@ ValidationList = Annotated[
     Path | None,
     typer.Option("--validation-list", metavar="FILE", help="File list of validation photos."),
 ]
+WithMirrored = Annotated[
+    bool,
+    typer.Option(
+        "--with-mirrored",
+        help="Scores are means over a photo and its mirror image; the network computes twice.",
+    ),
+]
 TestList = Annotated[
     Path | None, typer.Option("--test-list", metavar="FILE", help="File list of test photos.")
 ]

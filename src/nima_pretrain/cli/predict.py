@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from nima_pretrain.cli.console import be_quiet, say, start_logging
-from nima_pretrain.cli.options import EngineChoice, given, start_engines
+from nima_pretrain.cli.options import EngineChoice, WithMirrored, given, start_engines
 from nima_pretrain.cli.stars import (
     PANEL,
     STAR_OPTIONS,
@@ -80,6 +80,7 @@ def predict(
         Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with thumbnails.")
     ] = None,
     engine: EngineChoice = None,
+    with_mirrored: WithMirrored = False,
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Folders without photos are no error.")
     ] = False,

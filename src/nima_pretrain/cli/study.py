@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nima_pretrain.cli.console import print_table
-from nima_pretrain.cli.options import given, start_tensorflow
+from nima_pretrain.cli.options import WithMirrored, given, start_tensorflow
 
 if TYPE_CHECKING:
     from nima_pretrain.evaluation.study_report import StudyResults
@@ -26,6 +26,7 @@ def study(
     bank: Annotated[
         Literal["paper", "repaired"], typer.Option(help="Bank of the views for a nima.h5.")
     ] = "paper",
+    with_mirrored: WithMirrored = False,
 ) -> None:
     """Study a model's outputs on distorted views of held-out photos."""
     start_tensorflow()

@@ -16,6 +16,7 @@ from nima_pretrain.evaluation.significance import RESAMPLES, bootstrap_interval
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.prediction.engines import Engine, load_engine
+from nima_pretrain.prediction.mirrored import WithMirrored
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
 from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.progress import counting
@@ -57,6 +58,7 @@ def evaluate(
     threshold: float | None = None,
     resamples: int = RESAMPLES,
     engine: str | None = None,
+    with_mirrored: bool = False,
 ) -> Evaluation:
     """Returns a model's agreement with human ratings, which is also saved beside the weights.
 
@@ -67,13 +69,15 @@ def evaluate(
         scale: the score scale, if the ratings do not state it, e.g. "1:5".
         part: part of ratings with a split; None for "test" if there is one, or else for all.
         test_list: file list of the photos to evaluate on, or None for all.
-        name: name of the evaluation; None for that of the file and the part.
+        name: name of the evaluation; None for that of the file and the part, and "mirrored" with
+            mirror images.
         output: additional JSON file for the results, or None.
         predictions: additional CSV file for the table, or None.
         threshold: mean score above which a photo is good, on the scale of the ratings; None for
             the default of that scale.
         resamples: number of bootstrap samples of the 95 % intervals; 0 for no intervals.
         engine: see `load_scorer`.
+        with_mirrored: see `load_scorer`.
 
     Raises:
         InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
@@ -97,8 +101,9 @@ def evaluate(
         if part not in rated.parts:
             raise InputError(f"Expected photos for {part} in {stem}, but its split has none.")
         rated = rated.part(part)
-    name = name or "-".join([stem, *([part] if part else [])])
+    name = name or "-".join([stem, *([part] if part else []), *["mirrored"] * with_mirrored])
     model = load_engine(weights, side_car, engine)
+    model = WithMirrored(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
     folder = write_evaluation(results, table, weights.parent, name)
     if output:

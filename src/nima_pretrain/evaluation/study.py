@@ -42,6 +42,7 @@ def study(
     *,
     part: Part = "held-out",
     bank: str = "paper",
+    with_mirrored: bool = False,
     num_workers: int | None = None,
 ) -> list[StudyResults]:
     """Returns the main results of studies of one or two models on held-out photos.
@@ -57,6 +58,8 @@ def study(
             held-out.
         bank: bank of the views for a NIMA model, "paper" or "repaired"; a pretext model has its
             own.
+        with_mirrored: whether the scores of a NIMA model are means over an image and its mirror
+            image, see `load_scorer`.
         num_workers: processes that render; None for half the cores, 0 for none.
 
     Raises:
@@ -71,11 +74,16 @@ def study(
     files = [file for file in known if file.is_file()]
     if not files:
         raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
-    return [_study(file, photos, part, bank, num_workers) for file in files]
+    return [_study(file, photos, part, bank, with_mirrored, num_workers) for file in files]
 
 
 def _study(
-    weights: Path, photos: Path, part: Part, bank: str, num_workers: int | None
+    weights: Path,
+    photos: Path,
+    part: Part,
+    bank: str,
+    with_mirrored: bool,
+    num_workers: int | None,
 ) -> StudyResults:
     side_car = read_side_car(weights, Card)
     if isinstance(side_car, BackboneCard):
@@ -85,6 +93,10 @@ def _study(
         )
     names = _held_out(weights.parent, photos, part)
     if isinstance(side_car, PretextCard):
+        if with_mirrored:
+            raise InputError(
+                f"Expected a nima.h5 for scores with mirror images, received {weights}."
+            )
         if "ranking" not in side_car.tasks:
             trained = " and ".join(side_car.tasks) or side_car.method
             raise InputError(
@@ -97,11 +109,12 @@ def _study(
     with counting("studying photos", len(names)) as show:
         views = _views(photos, names, views_bank, side_car.network, num_workers, show)
         if isinstance(side_car, NimaCard):
-            outputs = outputs_of_scorer(model, side_car.score_scale, views_bank, views)
-            name, score = "mean score", nima_score(model, side_car.score_scale)
+            score = nima_score(model, side_car.score_scale, with_mirrored=with_mirrored)
+            outputs = outputs_of_scorer(score, views_bank, views)
+            name = "mean score with mirror images" if with_mirrored else "mean score"
         else:
+            score, name = pretext_score(model), "ranking score"
             outputs = outputs_of_pretext(model, views_bank, views)
-            name, score = "ranking score", pretext_score(model)
     root = photos if photos.is_dir() else photos.parent
     network = side_car.network
     with counting("measuring stability", len(names)) as show:
@@ -109,7 +122,8 @@ def _study(
         moves = invisible_changes(score, unseen, network.input_size, network.fit)
     original = outputs.scores[:, views_bank.view_names.index("original")]
     blanks = blank_percentiles(score, original, network.input_size, network.fit)
-    return write_study(outputs, weights, name, Stability(moves, blanks))
+    title = f"{weights.stem}-mirrored" if with_mirrored else weights.stem
+    return write_study(outputs, weights, title, name, Stability(moves, blanks))
 
 
 def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarray]:

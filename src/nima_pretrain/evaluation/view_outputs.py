@@ -9,6 +9,7 @@ import numpy as np
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions import Aspect, DistortionBank
 from nima_pretrain.metrics import mean_score
+from nima_pretrain.prediction.mirrored import mirrored
 from nima_pretrain.pretext.model import PretextModel
 from nima_pretrain.pretext.targets import pair_differences, ranked_pairs
 
@@ -53,14 +54,25 @@ def pretext_score(model: PretextModel) -> Callable[[np.ndarray], np.ndarray]:
     return score
 
 
-def nima_score(model: keras.Model, scale: ScoreScale) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the mean score as a function of images (N, S, S, 3) uint8 -> (N,)."""
+def nima_score(
+    model: keras.Model, scale: ScoreScale, *, with_mirrored: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the mean score as a function of images (N, S, S, 3) uint8 -> (N,).
+
+    Args:
+        model: a NIMA model.
+        scale: its score scale.
+        with_mirrored: whether scores are means over an image and its mirror image.
+    """
 
     def score(images: np.ndarray) -> np.ndarray:
         distributions = model.predict(images, batch_size=_IMAGES_AT_ONCE, verbose=0)
         return mean_score(distributions, scale.scores)
 
-    return score
+    def mean_of_both(images: np.ndarray) -> np.ndarray:
+        return (score(images) + score(mirrored(images))) / 2
+
+    return mean_of_both if with_mirrored else score
 
 
 def outputs_of_pretext(
@@ -96,17 +108,16 @@ def outputs_of_pretext(
 
 
 def outputs_of_scorer(
-    model: keras.Model, scale: ScoreScale, bank: DistortionBank, photos: Iterable[np.ndarray]
+    score: Callable[[np.ndarray], np.ndarray], bank: DistortionBank, photos: Iterable[np.ndarray]
 ) -> ViewOutputs:
     """Returns the mean scores of a NIMA model.
 
     Args:
-        model: a NIMA model.
-        scale: its score scale.
+        score: from `nima_score`.
         bank: the bank that rendered the views.
         photos: see `outputs_of_pretext`.
     """
-    pairs, score = ranked_pairs(bank), nima_score(model, scale)
+    pairs = ranked_pairs(bank)
 
     def of_photo() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for views in photos:

@@ -43,6 +43,7 @@ def predict(
     explain: Path | str | None = None,
     report: Path | str | None = None,
     engine: str | None = None,
+    with_mirrored: bool = False,
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
@@ -71,6 +72,7 @@ def predict(
         explain: see `scorer.load_scorer`.
         report: HTML page of thumbnails to write, too, before `top` removes rows; or None.
         engine: see `scorer.load_scorer`.
+        with_mirrored: see `scorer.load_scorer`.
         max_pixels: see `scorer.load_scorer`.
         full_size: see `scorer.load_scorer`.
         batch_size: see `scorer.load_scorer`.
@@ -103,6 +105,7 @@ def predict(
         weights,
         explain=explain,
         engine=engine,
+        with_mirrored=with_mirrored,
         max_pixels=max_pixels,
         full_size=full_size,
         batch_size=batch_size,

@@ -12,6 +12,7 @@ from nima_pretrain.errors import PhotoError
 from nima_pretrain.metrics import percentile_of
 from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.explaining import Explainer, load_explainer
+from nima_pretrain.prediction.mirrored import WithMirrored
 from nima_pretrain.prediction.scoring import (
     BATCH_SIZE,
     Outputs,
@@ -49,8 +50,9 @@ class Scorer:
 
     @property
     def weights(self) -> str:
-        """First characters of the sha256 of the weights, as stored in score rows."""
-        return self.side_car.sha256[:_DIGEST_SHOWN]
+        """First characters of the weights' sha256, as in score rows; +mirrored for such means."""
+        suffix = "+mirrored" if isinstance(self.model, WithMirrored) else ""
+        return self.side_car.sha256[:_DIGEST_SHOWN] + suffix
 
     def __call__(self, photo: Path | str) -> Score:
         """Returns the score of one photograph.
@@ -95,6 +97,7 @@ def load_scorer(
     *,
     explain: Path | str | None = None,
     engine: str | None = None,
+    with_mirrored: bool = False,
     max_pixels: int = MAX_PIXELS,
     full_size: bool = False,
     batch_size: int = BATCH_SIZE,
@@ -109,6 +112,8 @@ def load_scorer(
             that comes with the package; scores then have an explanation.
         engine: "litert" or "tensorflow"; None for LiteRT, which starts faster and scores more
             photos a second, where the weights have a `.tflite` file.
+        with_mirrored: whether scores are means over a photo and its mirror image, which then get
+            the same score; the network computes twice as much.
         max_pixels: a file whose header states more pixels is not decoded.
         full_size: whether large photos are decoded at full size: exact, but slower.
         batch_size: photos per batch of the network.
@@ -126,6 +131,7 @@ def load_scorer(
     side_car = read_side_car(file, NimaCard)
     explainer = load_explainer(find_explainer(explain), engine) if explain is not None else None
     model = load_engine(file, side_car, engine)
+    model = WithMirrored(model) if with_mirrored else model
     read = partial(_read, full_size=full_size, max_pixels=max_pixels)
     return Scorer(model, side_car, explainer, batch_size, read)
 
