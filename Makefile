@@ -39,7 +39,7 @@ test-keras3: install install-keras3
 # Where the two differ: all quick tests but those of programs around the networks, and the trainer's
 # slow ones but several workers, the slowest by far. `make test-keras3` runs the rest.
 test-keras3-short: install install-keras3
-	.venv-keras3/bin/python $(PYTEST) -m "not slow" --ignore tests/library --ignore tests/cli
+	.venv-keras3/bin/python $(PYTEST) -m "not slow" --ignore tests/library --ignore tests/cli --ignore tests/prediction/test_predict.py
 	.venv-keras3/bin/python $(PYTEST) -m slow tests/training --ignore tests/training/test_several_workers.py
 
 # Hours on two cores: everything that there is to test.
