@@ -146,6 +146,11 @@ def find_photos(root: Path, *, archives: bool = False) -> list[Path]:
     return photos
 
 
+def root_of(photos: Path) -> Path:
+    """Returns the folder that names of photos are relative to: of a file, the one it is in."""
+    return photos if photos.is_dir() else photos.parent
+
+
 def walk(root: Path) -> Iterator[Path | PhotoError]:
     """Returns the photographs below a folder, sorted by path, and folders that cannot be read.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nima_pretrain.data.archives import is_file
-from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError, shortened
@@ -98,7 +98,7 @@ def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
     """
     if lists is None:
         paths = find_photos(folder, archives=True)
-        root = folder if folder.is_dir() else folder.parent
+        root = root_of(folder)
         return Photos(root, tuple(path.relative_to(root).as_posix() for path in paths))
     listed = lists.read()
     names = tuple(chain(*listed))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nima_pretrain.config import NetworkConfig
-from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.data.scanning import scan_photos
@@ -115,7 +115,7 @@ def _study(
         else:
             score, name = pretext_score(model), "ranking score"
             outputs = outputs_of_pretext(model, views_bank, views)
-    root = photos if photos.is_dir() else photos.parent
+    root = root_of(photos)
     network = side_car.network
     with counting("measuring stability", len(names)) as show:
         unseen = _loaded([root / name for name in names], show)
@@ -158,7 +158,7 @@ def _held_out(run: Path, folder: Path, part: Part) -> list[str]:
             f"None of the {len(paths)} photos in {folder} is left: they are unreadable, or the "
             "model was trained on them. A study needs photos that it has not seen."
         )
-    root = folder if folder.is_dir() else folder.parent
+    root = root_of(folder)
     return [path.relative_to(root).as_posix() for path in kept]
 
 
@@ -187,9 +187,8 @@ def _views(
     num_workers: int | None,
     show: Any,
 ) -> Iterator[np.ndarray]:
-    root = folder if folder.is_dir() else folder.parent
     batches = ViewBatches(
-        root,
+        root_of(folder),
         names,
         bank,
         size=network.input_size,

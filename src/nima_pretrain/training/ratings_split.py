@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.data.finding import find_photos
+from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
@@ -155,7 +155,7 @@ def photos_without_ratings(folder: Path, split: RatingsSplit, run: Path) -> dict
     if not found:
         raise InputError(f"Expected photos without ratings in {folder}, found none.")
     if not (run / PHOTOS).exists():
-        root = folder if folder.is_dir() else folder.parent
+        root = root_of(folder)
         names = tuple(path.relative_to(root).as_posix() for path in found)
         write_photo_list(run / PHOTOS, PhotoSplit(root, names, (), ()), scan)
     return found
