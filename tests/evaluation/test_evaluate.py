@@ -22,7 +22,7 @@ from nima_pretrain.evaluation.evaluation_files import (
 from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.networks import build_backbone, build_nima
 from nima_pretrain.networks.photo_model import PhotoModel
-from nima_pretrain.prediction.mirrored import WithMirrored
+from nima_pretrain.prediction.mirrored import MirrorAveraged
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
@@ -154,8 +154,12 @@ def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     assert (whole.name, whole.results.images) == ("ratings-all", 6)
     both = evaluate(tmp_path / "nima.h5", rated, with_mirrored=True, resamples=0)
     assert both.name == "ratings-test-mirrored"
-    model_of_both = WithMirrored(model)
-    _, table = agreement_with(model_of_both, SIDE_CAR, ratings.rows(range(1, 6)), resamples=0)
+    _, table = agreement_with(
+        MirrorAveraged(model), SIDE_CAR, ratings.rows(range(1, 6)), resamples=0
+    )
     np.testing.assert_allclose(both.table["mean"], table["mean"], rtol=1e-6)
+    assert "Means over photos and their mirror images" in (tmp_path / "report.html").read_text()
+    with pytest.raises(InputError, match="of the same name with mirror images. Give this one"):
+        evaluate(tmp_path / "nima.h5", rated, name="ratings-test-mirrored", resamples=0)
     with pytest.raises(InputError, match="Expected photos for validation"):
         evaluate(tmp_path / "nima.h5", rated, part="validation")

@@ -139,7 +139,7 @@ def test_equal_rows_of_two_files_are_one_and_different_ones_are_named(tmp_path):
 def test_rows_by_other_weights_are_refused(tmp_path):
     one = written(tmp_path / "1.csv", Csv(2), GOOD)
     two = written(tmp_path / "2.csv", Csv(2), replace(BEST, weights="89abcdef"))
-    with pytest.raises(InputError, match=r"2.csv holds scores by the weights 89abcdef.., .*1.csv"):
+    with pytest.raises(InputError, match=r"2.csv holds scores by the weights 89abcdef, .*1.csv"):
         merge([one, two], tmp_path / "scores.csv")
     three = written(tmp_path / "3.csv", Csv(3), replace(BEST, distribution=(0.5, 0.25, 0.25)))
     with pytest.raises(InputError, match=r"3.csv holds distributions of 3 scores, .* of 2"):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nima_pretrain.cli.console import say, start_logging
-from nima_pretrain.cli.options import EngineChoice, start_engines
+from nima_pretrain.cli.options import EngineChoice, WithMirrored, start_engines
 from nima_pretrain.errors import InputError
 
 
@@ -35,6 +35,7 @@ def cull(
         ),
     ] = "full",
     engine: EngineChoice = None,
+    with_mirrored: WithMirrored = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0: any free one.")
     ] = 0,
@@ -77,6 +78,7 @@ def cull(
             scores=scores,
             sidecar=sidecar,
             engine=engine,
+            with_mirrored=with_mirrored,
             port=port,
             ready=ready,
         )

@@ -84,7 +84,8 @@ EngineChoice = Annotated[
     ),
 ]
 Name = Annotated[
-    str | None, typer.Option(help="Name of the evaluation. Default: that of the ratings file.")
+    str | None,
+    typer.Option(help="Name of the evaluation. Default: that of ratings file, part and kind."),
 ]
 Resume = Annotated[
     bool,

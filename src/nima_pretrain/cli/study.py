@@ -47,7 +47,7 @@ def print_study(results: "StudyResults") -> None:
         [name, *(number(results.pairs[f"{name}, {kind}"]) for kind in kinds)]
         for name in ("all", "technical", "style", "composition")
     ]
-    title = f"Pairs in order by {results.weights.name}, {results.photos} photos"
+    title = f"Pairs in order by {results.folder.name}, {results.photos} photos"
     print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
     moves = [[name, number(mean)] for name, mean in results.moves.items()]
     print_table("Mean change of the score where nobody sees one", ["change", "points"], moves)

@@ -16,7 +16,7 @@ from nima_pretrain.evaluation.significance import RESAMPLES, bootstrap_interval
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.prediction.engines import Engine, load_engine
-from nima_pretrain.prediction.mirrored import WithMirrored
+from nima_pretrain.prediction.mirrored import MirrorAveraged
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
 from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.progress import counting
@@ -81,7 +81,7 @@ def evaluate(
 
     Raises:
         InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
-            same name on other ratings exists.
+            same name on other ratings exists, or one with scores of the other kind.
 
     Example:
         >>> found = evaluate("runs/nima/nima.h5", "test.json", images="photos")
@@ -103,7 +103,7 @@ def evaluate(
         rated = rated.part(part)
     name = name or "-".join([stem, *([part] if part else []), *["mirrored"] * with_mirrored])
     model = load_engine(weights, side_car, engine)
-    model = WithMirrored(model) if with_mirrored else model
+    model = MirrorAveraged(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
     folder = write_evaluation(results, table, weights.parent, name)
     if output:
@@ -180,6 +180,7 @@ def agreement_with(
         images=len(true),
         unreadable=len(ratings) - len(true),
         ratings_sha256=ratings.digest,
+        with_mirrored=isinstance(model, MirrorAveraged),
         of_votes=ratings.of_votes,
         scale=str(scale),
         model_scale=str(own_scale),

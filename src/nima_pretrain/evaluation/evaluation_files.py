@@ -30,14 +30,21 @@ def write_evaluation(
         name: name of the evaluation.
 
     Raises:
-        InputError: an evaluation of the same name on other ratings exists.
+        InputError: an evaluation of the same name on other ratings exists, or one of scores with
+            mirror images where these are without, or the reverse.
     """
     target = folder / _FOLDER / name
     if (target / RESULTS).is_file():
-        before = EvaluationResults.read(target).ratings_sha256
-        if before != results.ratings_sha256:
+        before = EvaluationResults.read(target)
+        if before.ratings_sha256 != results.ratings_sha256:
             raise InputError(
                 f"{target} holds an evaluation on other ratings of the same name. "
+                "Give this one another with --name."
+            )
+        if before.with_mirrored != results.with_mirrored:
+            kind = "with" if before.with_mirrored else "without"
+            raise InputError(
+                f"{target} holds an evaluation of the same name {kind} mirror images. "
                 "Give this one another with --name."
             )
     with replacing(target / _PREDICTIONS) as partial:
@@ -46,6 +53,7 @@ def write_evaluation(
     png = target / "predictions.png"
     save_figure(draw_predictions({name: read_predictions(target)}), png)
     text = f"{results.images} photos, scores of {results.scale}."
+    text += " Means over photos and their mirror images." if results.with_mirrored else ""
     text += f" {results.warning}" if results.warning else ""
     parts: list[Figure | Table] = [
         Table(metrics_table(results), "Metrics, with 95 % intervals over photos."),

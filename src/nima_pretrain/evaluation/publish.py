@@ -105,7 +105,8 @@ def _model_card(entry: Published, run: Path) -> str:
         scale = str(side_car.score_scale)
         for name, evaluation in evaluations.items():
             results = EvaluationResults.read(evaluation)
-            title = f"{name} ({results.images} photos, {results.scale})"
+            kind = ", with mirror images" if results.with_mirrored else ""
+            title = f"{name} ({results.images} photos, {results.scale}{kind})"
             metrics.append((title, markdown_table(metrics_table(results))))
     return render(
         "card.md",

@@ -56,6 +56,7 @@ class EvaluationResults(Results):
         images: number of readable photos.
         unreadable: number of unreadable photos.
         ratings_sha256: hash of the ratings.
+        with_mirrored: whether scores are means over a photo and its mirror image.
         of_votes: whether the ratings are distributions of votes; if not, EMD means little.
         scale: scale of the ratings.
         model_scale: scale of the model's scores.
@@ -73,6 +74,7 @@ class EvaluationResults(Results):
     images: int
     unreadable: int
     ratings_sha256: str
+    with_mirrored: bool = False
     of_votes: bool
     scale: str
     model_scale: str

@@ -47,8 +47,8 @@ def study(
 ) -> list[StudyResults]:
     """Returns the main results of studies of one or two models on held-out photos.
 
-    Writes CSV and PNG to `study/<name of the weights>/` beside the weights, and a section of
-    `report.html` there.
+    Writes CSV and PNG to `study/<name of the weights>/` beside the weights, whose name ends in
+    `-mirrored` for scores with mirror images, and a section of `report.html` there.
 
     Args:
         model: a `pretext.h5` or a `nima.h5`, its side-car beside it; or a run with either or both.
@@ -91,12 +91,13 @@ def _study(
             f"Expected weights that score photos, but {weights} is a backbone alone. "
             "Study the pretext.h5 or the nima.h5 that was trained with it."
         )
+    if with_mirrored and isinstance(side_car, PretextCard):
+        raise InputError(
+            f"Expected a nima.h5 for scores with mirror images, received {weights}. If the run has "
+            "a nima.h5, study that file alone."
+        )
     names = _held_out(weights.parent, photos, part)
     if isinstance(side_car, PretextCard):
-        if with_mirrored:
-            raise InputError(
-                f"Expected a nima.h5 for scores with mirror images, received {weights}."
-            )
         if "ranking" not in side_car.tasks:
             trained = " and ".join(side_car.tasks) or side_car.method
             raise InputError(
@@ -111,9 +112,9 @@ def _study(
         if isinstance(side_car, NimaCard):
             score = nima_score(model, side_car.score_scale, with_mirrored=with_mirrored)
             outputs = outputs_of_scorer(score, views_bank, views)
-            name = "mean score with mirror images" if with_mirrored else "mean score"
+            score_name = "mean score"
         else:
-            score, name = pretext_score(model), "ranking score"
+            score, score_name = pretext_score(model), "ranking score"
             outputs = outputs_of_pretext(model, views_bank, views)
     root = root_of(photos)
     network = side_car.network
@@ -122,8 +123,8 @@ def _study(
         moves = invisible_changes(score, unseen, network.input_size, network.fit)
     original = outputs.scores[:, views_bank.view_names.index("original")]
     blanks = blank_percentiles(score, original, network.input_size, network.fit)
-    title = f"{weights.stem}-mirrored" if with_mirrored else weights.stem
-    return write_study(outputs, weights, title, name, Stability(moves, blanks))
+    stability = Stability(moves, blanks)
+    return write_study(outputs, weights, score_name, stability, with_mirrored=with_mirrored)
 
 
 def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarray]:

@@ -49,18 +49,24 @@ class StudyResults(Results):
 
 
 def write_study(
-    outputs: ViewOutputs, weights: Path, name: str, score: str, stability: Stability
+    outputs: ViewOutputs,
+    weights: Path,
+    score: str,
+    stability: Stability,
+    *,
+    with_mirrored: bool = False,
 ) -> StudyResults:
     """Writes all tables and figures of a study, and returns the main results.
 
     Args:
         outputs: outputs of a model.
         weights: its weights file; `study/<name>/` and `report.html` are written beside it.
-        name: name of the study.
         score: name of its score in captions.
         stability: tables of its stability.
+        with_mirrored: whether its scores are means over an image and its mirror image.
     """
     folder = weights.parent
+    name = f"{weights.stem}-mirrored" if with_mirrored else weights.stem
     target = folder / "study" / name
     write = _Writer(target)
     pairs = tables.ordered_pairs(outputs)
@@ -125,7 +131,8 @@ def write_study(
     text += f"each ({outputs.bank.name} bank)."
     results["warning"] = warning_of_scores(outputs.scores.ravel(), None)
     text += f" {results['warning']}" if results["warning"] else ""
-    title = f"{score.capitalize()} of distorted photos by {weights.name}"
+    title = f"Scores of distorted photos by {weights.name}"
+    title += ", with mirror images" if with_mirrored else ""
     page = write_section(folder, f"study-{name}", title, text, write.parts)
     return StudyResults(weights=weights, folder=target, report=page, **results)
 

@@ -28,6 +28,7 @@ def cull(
     scores: Path | str | None = None,
     sidecar: str = Naming.FULL,
     engine: str | None = None,
+    with_mirrored: bool = False,
     port: int = 0,
     ready: Callable[[str], None] = print,
 ) -> None:
@@ -44,6 +45,7 @@ def cull(
             scored anew. None for a temporary one.
         sidecar: "full" for photo.jpg.xmp, "stem" for photo.xmp, or "both".
         engine: see `predict`.
+        with_mirrored: see `predict`.
         port: port of 127.0.0.1; 0 for any free one.
         ready: called with the page's address once it can be opened.
 
@@ -73,6 +75,7 @@ def cull(
             resume=Path(scores).exists(),
             group=True,
             engine=engine,
+            with_mirrored=with_mirrored,
             on_rows=lambda rows: selections.append(select(rows, _MOST_PHOTOS)),
         )
     (selection,) = selections

@@ -40,7 +40,7 @@ class FingerprintFile:
 
         Args:
             path: the file.
-            weights: first characters of the sha256 of the weights.
+            weights: see `Scorer.weights`.
             resume: whether to keep the fingerprints of an existing file, by the same weights.
 
         Raises:

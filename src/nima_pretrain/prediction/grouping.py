@@ -16,6 +16,7 @@ from nima_pretrain.prediction.formats import ScoreFormat
 from nima_pretrain.prediction.groups import RULES, GroupRules, group_labels
 from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.prediction.scoring import Score
+from nima_pretrain.prediction.scoring_rows import check_first_row
 
 # 48 bits: of 100,000 groups, two have the same identifier with a probability of 2e-5.
 _ID_BYTES = 6
@@ -119,7 +120,9 @@ def best_first(file: ScoreFile, *, only_best: bool) -> list[int]:
     return sorted(scores, key=lambda index: -scores[index])
 
 
-def fit_columns(file: Path, style_of: Callable[[bool], ScoreFormat], group: bool) -> ScoreFormat:
+def fit_columns(
+    file: Path, style_of: Callable[[bool], ScoreFormat], group: bool, weights: str
+) -> ScoreFormat:
     """Returns the format with which to resume a score file, which may or may not have groups.
 
     A file with groups keeps them. One without gets their columns, still empty, if `group` is set.
@@ -128,14 +131,17 @@ def fit_columns(file: Path, style_of: Callable[[bool], ScoreFormat], group: bool
         file: the file; it need not exist.
         style_of: returns its format, by whether it has groups.
         group: whether groups are wanted.
+        weights: see `Scorer.weights`.
 
     Raises:
-        InputError: the file has other content, or cannot be written.
+        InputError: the file has other content or rows by other weights, or cannot be written.
     """
     plain, grouped = style_of(False), style_of(True)
     if not file.is_file():
         return grouped if group else plain
-    if _has_groups(file, grouped):
+    has_groups = _has_groups(file, grouped)
+    check_first_row(file, grouped if has_groups else plain, weights)
+    if has_groups:
         return grouped
     if not group:
         return plain

@@ -100,8 +100,9 @@ class _MergedRows:
                     first = first or (part, row)
                     if row.weights != first[1].weights:
                         raise InputError(
-                            f"{part} holds scores by the weights {row.weights}.., {first[0]} by "
-                            f"{first[1].weights}... Score all parts with the same weights."
+                            f"{part} holds scores by the weights {row.weights}, {first[0]} by "
+                            f"{first[1].weights}. Score all parts with the same weights, and all "
+                            "or none --with-mirrored."
                         )
                     other = self._add(row, number)
                     if other is not None:

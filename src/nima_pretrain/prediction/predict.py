@@ -119,7 +119,7 @@ def predict(
         path = file
         if path is None:
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "scores")
-        style = fit_columns(path, style_of, group) if resume else style
+        style = fit_columns(path, style_of, group, scorer.weights) if resume else style
         rows = stack.enter_context(ScoreFile(path, style, resume))
         fingerprints = (
             stack.enter_context(FingerprintFile(fingerprint_path(path), scorer.weights, resume))

@@ -4,6 +4,9 @@ import math
 import os
 from dataclasses import dataclass
 
+# The end of `weights` for scores with mirror images.
+MIRRORED = "+mirrored"
+
 
 @dataclass(frozen=True)
 class ScoreRow:
@@ -21,7 +24,8 @@ class ScoreRow:
         explanation: the strongest distortions detected by a pretext model.
         bytes: size of the file; with `modified` it detects changes of the file.
         modified: time of its last change, ISO 8601, UTC.
-        weights: first characters of the sha256 of the weights.
+        weights: first characters of the sha256 of the weights, and MIRRORED if the scores are means
+            over a photo and its mirror image.
         group: identifier of the group of near-duplicates; "" for a photo alone, None if photos
             were not grouped.
         best_of_group: whether it has the highest score of its group, as a photo alone has; None

@@ -12,7 +12,8 @@ from nima_pretrain.errors import PhotoError
 from nima_pretrain.metrics import percentile_of
 from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.explaining import Explainer, load_explainer
-from nima_pretrain.prediction.mirrored import WithMirrored
+from nima_pretrain.prediction.mirrored import MirrorAveraged
+from nima_pretrain.prediction.score_row import MIRRORED
 from nima_pretrain.prediction.scoring import (
     BATCH_SIZE,
     Outputs,
@@ -50,8 +51,8 @@ class Scorer:
 
     @property
     def weights(self) -> str:
-        """First characters of the weights' sha256, as in score rows; +mirrored for such means."""
-        suffix = "+mirrored" if isinstance(self.model, WithMirrored) else ""
+        """First characters of the weights' sha256, and MIRRORED for scores with mirror images."""
+        suffix = MIRRORED if isinstance(self.model, MirrorAveraged) else ""
         return self.side_car.sha256[:_DIGEST_SHOWN] + suffix
 
     def __call__(self, photo: Path | str) -> Score:
@@ -131,7 +132,7 @@ def load_scorer(
     side_car = read_side_car(file, NimaCard)
     explainer = load_explainer(find_explainer(explain), engine) if explain is not None else None
     model = load_engine(file, side_car, engine)
-    model = WithMirrored(model) if with_mirrored else model
+    model = MirrorAveraged(model) if with_mirrored else model
     read = partial(_read, full_size=full_size, max_pixels=max_pixels)
     return Scorer(model, side_car, explainer, batch_size, read)
 

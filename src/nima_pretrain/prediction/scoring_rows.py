@@ -4,18 +4,19 @@ import logging
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.data.finding import Listing
 from nima_pretrain.errors import InputError, PhotoError
-from nima_pretrain.prediction.files import ScoreFile
+from nima_pretrain.prediction.files import ScoreFile, records_in
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile
-from nima_pretrain.prediction.formats import ScoreFormat
+from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat
 from nima_pretrain.prediction.row_writer import RowWriter
 from nima_pretrain.prediction.rows import Stamp, path_of, rows_of, stamp_of
-from nima_pretrain.prediction.score_row import ScoreRow, shown
+from nima_pretrain.prediction.score_row import MIRRORED, ScoreRow, shown
 from nima_pretrain.prediction.scorer import Scorer
 from nima_pretrain.progress import counting
 
@@ -103,11 +104,7 @@ def _drop_stale(
     stamps: dict[bytes, tuple[int, Stamp | None]] = {}
     stale = set()
     for index, row in enumerate(file):
-        if row.weights != scorer.weights:
-            raise InputError(
-                f"{file.path} holds scores by the weights {row.weights}.., not by these, "
-                f"{scorer.weights}... Choose another --output, or replace it with --overwrite."
-            )
+        _check_weights(file.path, row, scorer.weights)
         is_whole = row.status == "ok" and (fingerprints is None or row in fingerprints)
         stamps[_key(row.path)] = index, Stamp(row.bytes, row.modified) if is_whole else None
     for photo in listing if stamps else ():
@@ -120,6 +117,45 @@ def _drop_stale(
                 stale.add(of_raw[0])
     if stale:
         file.arrange(row for row in range(len(file)) if row not in stale)
+
+
+def check_first_row(file: Path, style: ScoreFormat, weights: str) -> None:
+    """Checks that a score file is by these weights, before anything beside it is touched.
+
+    Args:
+        file: the file; what is no score file is left to `ScoreFile`.
+        style: its format.
+        weights: see `Scorer.weights`.
+
+    Raises:
+        InputError: its first row is by others.
+    """
+    with file.open("rb") as records:
+        if records.read(len(style.head)) != style.head:
+            return
+        record = next(records_in(records, style), b"")
+    row = None
+    with suppress(*NOT_A_ROW):
+        row = style.row(record) if style.is_whole(record) else None
+    if row is not None:
+        _check_weights(file, row, weights)
+
+
+def _check_weights(file: Path, row: ScoreRow, weights: str) -> None:
+    if row.weights == weights:
+        return
+    if row.weights.removesuffix(MIRRORED) == weights.removesuffix(MIRRORED):
+        with_or_without, remedy = (
+            ("without", "Leave out") if weights.endswith(MIRRORED) else ("with", "Give")
+        )
+        raise InputError(
+            f"{file} holds scores {with_or_without} mirror images. {remedy} --with-mirrored, or "
+            "choose another file."
+        )
+    raise InputError(
+        f"{file} holds scores by the weights {row.weights}, not by these, {weights}. Choose "
+        "another --output, or replace it with --overwrite."
+    )
 
 
 def _key(path: str | Path) -> bytes:

@@ -43,7 +43,8 @@ def compare(
 
     Raises:
         InputError: a run does not exist, the runs have no evaluation in common, their evaluations
-            are on different ratings or photos, or the probe cannot read a photo.
+            are on different ratings or photos, or only some with mirror images, or the probe
+            cannot read a photo.
 
     Example:
         >>> compare({"ImageNet": "runs/imagenet", "ranking": "runs/ranking"}, "comparison")
@@ -62,6 +63,11 @@ def compare(
         raise InputError(
             f"The evaluations called {name!r} are on different ratings. Evaluate all runs on the "
             "same ones."
+        )
+    if len({result.with_mirrored for result in results.values()}) > 1:
+        raise InputError(
+            f"The evaluations called {name!r} are of scores with mirror images for some runs, and "
+            "without for others. Evaluate all runs alike."
         )
     tables = {run: read_predictions(folder).sort_index() for run, folder in folders.items()}
     if len({tuple(table.index) for table in tables.values()}) > 1:
