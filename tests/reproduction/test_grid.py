@@ -261,6 +261,9 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
 
     evaluated = runs["scratch"] / "evaluation" / "test" / "results.json"
     results = json.loads(evaluated.read_text())
+    evaluated.write_text(json.dumps(results | {"with_mirrored": True}))
+    with pytest.raises(InputError, match="with mirror images for some runs"):
+        compare_runs(runs, tmp_path / "mixed", evaluation="test")
     evaluated.unlink()  # as of a process that was killed while it evaluated
     reproduced(content)
     assert json.loads(evaluated.read_text()) == results
