@@ -23,6 +23,7 @@ from nima_pretrain.data.split import read_file_list
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions
 from nima_pretrain.metrics import srcc
+from nima_pretrain.reproduction.grid import TEST
 
 SHARES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
 _RESAMPLES = 2000
@@ -65,6 +66,37 @@ def pairs_in_order(scores: np.ndarray) -> dict[str, float]:
     return {name: float(in_order[:, rows].mean()) for name, rows in groups.items()}
 
 
+def tradeoff(
+    name: str,
+    true: list[np.ndarray],
+    predicted: dict[float, list[np.ndarray]],
+    pairs: dict[float, list[dict[str, float]]],
+) -> pd.DataFrame:
+    """Returns the agreement with people and the pairs in order for each value of a setting.
+
+    Args:
+        name: name of the setting.
+        true: mean ratings of each model's photos.
+        predicted: scores of these photos by value; gains are differences to those of value 0.
+        pairs: shares of pairs in order by value, for each model.
+    """
+    people = np.concatenate(true)
+    rng = np.random.default_rng(0)
+    resamples = rng.integers(len(people), size=(_RESAMPLES, len(people)))
+    alone = np.concatenate(predicted[0.0])
+    base = np.array([srcc(people[rows], alone[rows]) for rows in resamples])
+    lines = []
+    for value, by_model in predicted.items():
+        scores = np.concatenate(by_model)
+        gains = np.array([srcc(people[rows], scores[rows]) for rows in resamples]) - base
+        low, high = np.percentile(gains, [2.5, 97.5])
+        agreement = srcc(people, scores)
+        gain = agreement - srcc(people, alone)
+        lines.append({name: value, "SRCC": agreement, "gain": gain, "low": low, "high": high})
+    in_order = pd.DataFrame([pd.DataFrame(pairs[value]).mean() for value in predicted])
+    return pd.concat([pd.DataFrame(lines), in_order], axis=1)
+
+
 def main() -> None:
     """Prints the table and draws the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,30 +113,16 @@ def main() -> None:
     predicted: dict[float, list[np.ndarray]] = {share: [] for share in shares}
     pairs: dict[float, list[dict[str, float]]] = {share: [] for share in shares}
     for cell in arguments.cells:
-        (evaluation,) = evaluations_of(cell).values()
-        table = read_predictions(evaluation)
+        table = read_predictions(evaluations_of(cell)[TEST])
         true.append(table["true_mean"].to_numpy())
         for share, (views, rated) in scores_by_share(
             cell, shares, photos, [Path(path) for path in table["path"]]
         ).items():
             predicted[share].append(rated)
             pairs[share].append(pairs_in_order(views))
-    people = np.concatenate(true)
-    rng = np.random.default_rng(0)
-    resamples = rng.integers(len(people), size=(_RESAMPLES, len(people)))
-    alone = np.concatenate(predicted[0.0])
-    base = np.array([srcc(people[rows], alone[rows]) for rows in resamples])
-    lines = []
-    for share in shares:
-        scores = np.concatenate(predicted[share])
-        gains = np.array([srcc(people[rows], scores[rows]) for rows in resamples]) - base
-        low, high = np.percentile(gains, [2.5, 97.5])
-        agreement = srcc(people, scores)
-        gain = agreement - srcc(people, alone)
-        lines.append({"share": share, "SRCC": agreement, "gain": gain, "low": low, "high": high})
-    in_order = pd.DataFrame([pd.DataFrame(pairs[share]).mean() for share in shares])
-    result = pd.concat([pd.DataFrame(lines), in_order], axis=1)
-    print(f"{len(arguments.cells)} models, {len(people)} rated photos, {len(photos)} photographs")
+    num_rated = sum(map(len, true))
+    print(f"{len(arguments.cells)} models, {num_rated} rated photos, {len(photos)} photographs")
+    result = tradeoff("share", true, predicted, pairs)
     print(result.to_string(index=False, float_format="%.3f"))
     if arguments.png:
         draw(result).savefig(arguments.png, dpi=110)
