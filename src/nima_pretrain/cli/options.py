@@ -60,13 +60,6 @@ ValidationList = Annotated[
     Path | None,
     typer.Option("--validation-list", metavar="FILE", help="File list of validation photos."),
 ]
-WithMirrored = Annotated[
-    bool,
-    typer.Option(
-        "--with-mirrored",
-        help="Scores are means over a photo and its mirror image; the network computes twice.",
-    ),
-]
 TestList = Annotated[
     Path | None, typer.Option("--test-list", metavar="FILE", help="File list of test photos.")
 ]
@@ -83,9 +76,16 @@ EngineChoice = Annotated[
         "file.",
     ),
 ]
+WithMirrored = Annotated[
+    bool,
+    typer.Option(
+        "--with-mirrored",
+        help="Scores are means over a photo and its mirror image, for twice the computation.",
+    ),
+]
 Name = Annotated[
     str | None,
-    typer.Option(help="Name of the evaluation. Default: that of ratings file, part and kind."),
+    typer.Option(help="Name of the evaluation. Default: by ratings file, part and mirror images."),
 ]
 Resume = Annotated[
     bool,

@@ -69,8 +69,8 @@ def evaluate(
         scale: the score scale, if the ratings do not state it, e.g. "1:5".
         part: part of ratings with a split; None for "test" if there is one, or else for all.
         test_list: file list of the photos to evaluate on, or None for all.
-        name: name of the evaluation; None for that of the file and the part, and "mirrored" with
-            mirror images.
+        name: name of the evaluation; None for that of the file, the part, and "mirrored" if there
+            are mirror images.
         output: additional JSON file for the results, or None.
         predictions: additional CSV file for the table, or None.
         threshold: mean score above which a photo is good, on the scale of the ratings; None for
@@ -101,7 +101,7 @@ def evaluate(
         if part not in rated.parts:
             raise InputError(f"Expected photos for {part} in {stem}, but its split has none.")
         rated = rated.part(part)
-    name = name or "-".join([stem, *([part] if part else []), *["mirrored"] * with_mirrored])
+    name = name or "-".join(filter(None, [stem, part, "mirrored" if with_mirrored else None]))
     model = load_engine(weights, side_car, engine)
     model = MirrorAveraged(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
