@@ -36,11 +36,13 @@ test: install
 test-keras3: install install-keras3
 	.venv-keras3/bin/python $(PYTEST)
 
-# Where the two differ: all quick tests but those of programs around the networks, and the trainer's
-# slow ones but several workers, the slowest by far. `make test-keras3` runs the rest.
+# Where the two differ: what computes with TensorFlow, Keras or NumPy 2, without the slow tests, and
+# that killed trainings resume to the same weights. `make test-keras3` runs the rest.
+OF_KERAS := $(addprefix tests/,networks pretext training weights distillation exporting distortions data \
+	test_losses.py test_metrics.py prediction/test_engines.py prediction/test_scoring.py prediction/test_mirrored.py)
 test-keras3-short: install install-keras3
-	.venv-keras3/bin/python $(PYTEST) -m "not slow" --ignore tests/library --ignore tests/cli --ignore tests/prediction/test_predict.py
-	.venv-keras3/bin/python $(PYTEST) -m slow tests/training --ignore tests/training/test_several_workers.py
+	.venv-keras3/bin/python $(PYTEST) -m "not slow" $(OF_KERAS)
+	.venv-keras3/bin/python $(PYTEST) -m slow tests/training/test_checkpoint.py tests/training/test_finetune_resume.py
 
 # Hours on two cores: everything that there is to test.
 test-all: test test-keras3 test-contrib
