@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_the_page_sorts_filters_and_lists_what_failed(browser, tmp_path, photo):
     bars = browser.find_elements(By.CSS_SELECTOR, "#histogram rect")
     assert sum(float(bar.get_attribute("height")) for bar in bars) == 9
     assert browser.get_log("browser") == []
+
+
+def test_the_page_says_by_which_weights(browser, tmp_path, photo):
+    rows = rows_below(tmp_path / "photos", photo, 9)
+    rows[0] = replace(rows[0], weights="10f29c4c+mirrored")
+    rows[4] = replace(rows[4], weights="0ff19c23")
+    page = tmp_path / "report.html"
+    write_score_report(page, rows, ScoreScale(5), most_photos=3)
+    load(browser, page)
+    summary = browser.find_element(By.CSS_SELECTOR, "h1 + p").text
+    assert summary.endswith(" Weights: 0ff19c23, 10f29c4c+mirrored.")
 
 
 def test_names_are_text_and_links_lead_to_the_photos(browser, tmp_path, photo):

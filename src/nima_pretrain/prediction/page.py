@@ -37,11 +37,13 @@ class Selection:
         photos: the best rows, best first.
         means: the mean scores of all photos with a score.
         failed: path and error of each file without a score.
+        weights: of all rows with a score, as they name them.
     """
 
     photos: list[ScoreRow]
     means: list[float]
     failed: list[tuple[str, str]]
+    weights: frozenset[str]
 
 
 def write_score_report(
@@ -73,19 +75,21 @@ def write_score_report(
 
 def select(rows: Iterable[ScoreRow], most_photos: int) -> Selection:
     """Returns the best rows; memory does not depend on the number of the others."""
-    failed, means = [], []
+    failed, means, weights = [], [], set()
     best: list[tuple[float, int, ScoreRow]] = []
     for index, row in enumerate(rows):
         if row.mean is None:
             failed.append((row.path, row.error))
             continue
         means.append(row.mean)
+        weights.add(row.weights)
         entry = (row.mean, -index, row)
         if len(best) < most_photos:
             heapq.heappush(best, entry)
         else:
             heapq.heappushpop(best, entry)
-    return Selection([row for _, _, row in sorted(best, reverse=True)], means, failed)
+    photos = [row for _, _, row in sorted(best, reverse=True)]
+    return Selection(photos, means, failed, frozenset(weights - {""}))
 
 
 def entry_of(row: ScoreRow) -> dict[str, Any]:
@@ -139,12 +143,13 @@ def page_of(
     data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
     num_shown, num_scored = len(entries), len(selection.means)
     shown = f", the best {num_shown} are shown" if num_shown < num_scored else ""
+    names = f" Weights: {', '.join(sorted(selection.weights))}." if selection.weights else ""
     return render(
         "scores.html",
         title="Scores of photographs",
         summary=f"Photos scored: {num_scored}, on a scale from {low:g} to {high:g}{shown}. "
         f"Files that could not be scored: {len(selection.failed)}. ± is the spread of the "
-        "predicted ratings.",
+        f"predicted ratings.{names}",
         low=f"{low:g}",
         high=f"{high:g}",
         data=data,
