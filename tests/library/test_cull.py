@@ -22,6 +22,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from nima_pretrain.config import NetworkConfig
 from nima_pretrain.library.sidecars import set_stars, stars_of
+from nima_pretrain.weights.litert_writing import write_litert
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 from tests.processes import finish, program
@@ -35,6 +36,7 @@ def weights(tmp_path_factory, lively_nima):
     scale = ScaleConfig(bins=5, low=1, high=5)
     network = NetworkConfig(width=0.35, input_size=32)
     save_weights(lively_nima, path, NimaCard(network=network, scale=scale))
+    write_litert(path)
     return path
 
 

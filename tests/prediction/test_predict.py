@@ -19,15 +19,19 @@ from nima_pretrain.data.finding import listing_of
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions.geometry import fit_photo
 from nima_pretrain.metrics import mean_score
+from nima_pretrain.prediction.engines import ENGINES
 from nima_pretrain.prediction.predict import predict
 from nima_pretrain.prediction.score_row import shown
 from nima_pretrain.prediction.scorer import load_scorer
+from nima_pretrain.weights.litert_writing import write_litert
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 from tests.prediction.hostile import write_hostile_files
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
+# LiteRT would be done with small photos before it can be stopped.
+STOPPABLE = ("--engine", "tensorflow")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,7 @@ def weights(tmp_path_factory, lively_nima):
         training_scores=tuple(np.linspace(2, 4, 101).tolist()),
     )
     save_weights(lively_nima, path, side_car)
+    write_litert(path)
     return path
 
 
@@ -141,6 +146,7 @@ def wait_for_rows(process, file, rows):
 def test_stopped_at_any_moment_no_row_is_lost_or_doubled(tmp_path, many_photos, weights, how, name):
     output = tmp_path / name
     arguments = (many_photos, "--weights", weights, "--output", output, "--batch-size", 7)
+    arguments += STOPPABLE
     with subprocess.Popen(
         command(*arguments),
         stderr=subprocess.PIPE,
@@ -163,17 +169,20 @@ def test_stopped_at_any_moment_no_row_is_lost_or_doubled(tmp_path, many_photos, 
     assert whole.startswith(stopped[: stopped.rindex(b"\n")])
     table = table_of(output) if name.endswith("csv") else pd.DataFrame(json.loads(whole))
     assert table["path"].tolist() == [str(path) for path in listing_of([str(many_photos)])]
-    score(weights, many_photos, tmp_path / "at_once.csv")
+    score(weights, many_photos, tmp_path / "at_once.csv", engine="tensorflow")
     np.testing.assert_allclose(table["mean"], table_of(tmp_path / "at_once.csv")["mean"], atol=1e-5)
 
 
-def test_the_same_photo_gets_the_same_score_in_any_batch_and_order(tmp_path, photo_folder, weights):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_photo_gets_the_same_score_in_any_batch_and_order(
+    tmp_path, photo_folder, weights, engine
+):
     tables = []
     paths = sorted(listing_of([str(photo_folder)]), reverse=True)
     for size in (1, 2, 64):
         for name, photos in (("forth", photo_folder), ("back", paths)):
             output = tmp_path / f"{size} {name}.csv"
-            predict(photos, weights=weights, output=output, batch_size=size)
+            predict(photos, weights=weights, output=output, batch_size=size, engine=engine)
             tables.append(table_of(output).set_index("path"))
     assert tables[1].index.tolist() == list(map(str, paths))
     for table in tables[1:]:
@@ -295,7 +304,7 @@ def test_where_rows_have_no_place_for_errors_they_are_said(photo_folder, weights
 
 def test_a_reader_that_stops_reading_is_no_accident(many_photos, weights):
     process = subprocess.Popen(
-        command(many_photos, "--weights", weights, "--quiet"),
+        command(many_photos, "--weights", weights, "--quiet", *STOPPABLE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -331,7 +340,7 @@ main()
 
 def test_two_processes_into_one_output_lose_no_row(many_photos, weights, tmp_path):
     output = tmp_path / "scores.csv"
-    arguments = ("--weights", weights, "--output", output, "--resume", "--quiet")
+    arguments = ("--weights", weights, "--output", output, "--resume", "--quiet", *STOPPABLE)
     both = [
         subprocess.Popen(command(many_photos, *arguments), stderr=subprocess.PIPE, text=True)
         for _ in range(2)
