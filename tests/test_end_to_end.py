@@ -37,7 +37,7 @@ def nima_pretrain(folder, arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The inputs of the README's commands: photos, rated photos, ratings."""
+    """The inputs of the README's commands: photos, rated photos, ratings, configs."""
     folder = tmp_path_factory.mktemp("user")
     rng = np.random.default_rng(0)
     for name in ("my_photos", "rated_photos"):
@@ -48,6 +48,7 @@ def folder(tmp_path_factory):
     pixels = rng.integers(0, 256, (60, 40, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "my_photos" / "deeper" / "upright.PNG")
     (folder / "my_photos" / "broken.jpg").write_bytes(b"broken")
+    (folder / "models").symlink_to(ROOT / "models")
     rows = [
         {"image_id": f"photo {number}", "label": rng.integers(1, 9, 7).tolist()}
         for number in range(4)

@@ -25,9 +25,9 @@ BaseWeights = Annotated[
     str,
     typer.Option(
         "--base-weights",
-        metavar="imagenet|bundled|none|PATH",
-        help="Initialization: Keras' ImageNet weights, downloaded or bundled, random weights, or a "
-        ".h5 file.",
+        metavar="imagenet|bundled|none|PATH|NAME",
+        help="Initialization: Keras' ImageNet weights, downloaded or bundled, random weights, a "
+        ".h5 file, or the name of published weights.",
     ),
 ]
 BackboneWeights = Annotated[
