@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nima_pretrain.errors import InputError, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd  # not at the start: scoring begins without it
 
 # Of JSON, beyond any side-car, list of weights or config: a server or a person may send anything.
 MOST_BYTES = 32 * 2**20
@@ -51,6 +54,16 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Writes a table as CSV; names of photos may have bytes that are not UTF-8.
+
+    Raises:
+        InputError: see `replacing`.
+    """
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False, errors="surrogateescape")
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The split of photos into training, validation and test."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,19 @@ from nima_pretrain.data.split import (
 from nima_pretrain.errors import InputError
 
 NAMES = [f"photo {number}.jpg" for number in range(130)]
+
+
+def test_names_that_are_not_utf_8_are_split_listed_and_found_again(photo_folder, tmp_path):
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    (photo_folder / "a.JPG").rename(photo_folder / odd)
+    (photo_folder / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
+    split, scan = split_photos(list_photos(photo_folder), tmp_path / "bad.csv", (4, 1, 1), seed=0)
+    write_photo_list(tmp_path / "photos.csv", split, scan)
+    assert b"caf\xe9.jpg," in (tmp_path / "photos.csv").read_bytes()
+    assert b"\xff.png," in (tmp_path / "bad.csv").read_bytes()
+    again, _ = find_again(tmp_path / "photos.csv", photo_folder)
+    assert again == split
+    assert odd in {*again.training, *again.validation, *again.test}
 
 
 def test_the_paper_proportions():

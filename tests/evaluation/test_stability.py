@@ -19,6 +19,13 @@ def test_a_constant_score_never_moves(photos):
     assert (table[["mean", "largest"]] == 0).all(axis=None)
 
 
+def test_panoramas_beyond_the_longest_side_of_a_format_are_measured(photos):
+    panorama = np.tile(photos[0][:8], (1, 92, 1))
+    assert panorama.shape[1] > 16383
+    table = invisible_changes(lambda images: images.mean(axis=(1, 2, 3)), [panorama], 32, "squash")
+    assert (table["largest"] < 5).all()
+
+
 def test_a_score_of_one_side_moves_when_photos_are_mirrored(photos):
     def left_minus_right(images):
         return images[:, :, :16].mean(axis=(1, 2, 3)) - images[:, :, 16:].mean(axis=(1, 2, 3))

@@ -1,14 +1,17 @@
 """Callbacks that decide: plateaus and the best epoch."""
 
+import io
 import signal
 import types
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.errors import InputError
+from nima_pretrain.progress import show_on
 from nima_pretrain.training.callbacks import (
     KeepBest,
     LogRows,
@@ -17,7 +20,10 @@ from nima_pretrain.training.callbacks import (
     StopOnPlateau,
 )
 from nima_pretrain.training.checkpoint import CHECKPOINT, Position, Stage, load_checkpoint
+from nima_pretrain.training.progress_bar import ShowProgress, bars_removed
 from nima_pretrain.training.resumable_fit import Checkpoints
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 def run(callback, losses):
@@ -167,6 +173,21 @@ def test_sigterm_has_its_former_handler_after_a_training_that_failed(tmp_path):
         assert signal.getsignal(signal.SIGTERM) != before
         raise RuntimeError("broken")
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_cursor_comes_back_after_a_training_that_failed():
+    terminal = io.StringIO()
+    show_on(Console(file=terminal, force_terminal=True))
+    try:
+        bar = ShowProgress(None, epochs=1, shown=())
+        with pytest.raises(RuntimeError, match="broken"), bars_removed([bar]):
+            bar.on_train_begin()
+            assert HIDE_CURSOR in terminal.getvalue()
+            assert SHOW_CURSOR not in terminal.getvalue()
+            raise RuntimeError("broken")
+    finally:
+        show_on(None)
+    assert SHOW_CURSOR in terminal.getvalue()
 
 
 def test_the_last_epoch_is_kept_where_the_config_says_so():

@@ -251,6 +251,9 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     half.write_bytes(half.read_bytes()[:-100])
     with pytest.raises(InputError, match="is not a checkpoint of this package"):
         load_checkpoint(half)
+    half.write_bytes(b"")  # as after a power cut
+    with pytest.raises(InputError, match="is not a checkpoint of this package"):
+        load_checkpoint(half)
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):

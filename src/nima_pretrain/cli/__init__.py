@@ -91,6 +91,12 @@ def main() -> None:
     except InputError as error:
         print(f"nima-pretrain: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Of a path that was only looked at: a name that is too long, or a folder of other users.
+        print(f"nima-pretrain: {error.filename}: {error.strerror}.", file=sys.stderr)
+        sys.exit(2)
     finally:
         # TensorFlow prints errors if a dataset is destroyed during interpreter shutdown.
         gc.collect()

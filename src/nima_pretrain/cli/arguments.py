@@ -1,5 +1,6 @@
 """Arguments that typer does not parse: lists after --set, and --explain without a value."""
 
+import os
 import re
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -21,10 +22,14 @@ def _explained(arguments: list[str]) -> list[str]:
     complete: list[str] = []
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue="-"):
         complete.append(argument)
-        is_photo = Path(following).exists() and Path(following).suffix not in SUFFIXES
-        if argument == "--explain" and (following.startswith("-") or is_photo):
+        if argument == "--explain" and (following.startswith("-") or _is_photo(following)):
             complete.append(BUNDLED)
     return complete
+
+
+def _is_photo(argument: str) -> bool:
+    # Unlike that of `Path`, this `exists` is False for names that are too long.
+    return os.path.exists(argument) and Path(argument).suffix not in SUFFIXES  # noqa: PTH110
 
 
 def _spread_overrides(arguments: Sequence[str]) -> list[str]:

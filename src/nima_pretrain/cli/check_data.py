@@ -27,13 +27,12 @@ def check_data(
     """Check ratings and their images for problems; exit code 1 if there are any."""
     start_logging()
     from nima_pretrain.evaluation.check_data import check_data as check
-    from nima_pretrain.files import replacing
+    from nima_pretrain.files import write_table
 
     found = check(**given(context, "output"))
     print_check(found)
     if output:
-        with replacing(output) as partial:
-            found.problems.to_csv(partial, index=False)
+        write_table(output, found.problems)
         print(output)
     if len(found.problems):
         raise typer.Exit(1)

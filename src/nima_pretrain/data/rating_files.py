@@ -163,4 +163,10 @@ def read_named(file: Path) -> pd.DataFrame:
     A photo may be called "NA", which pandas by itself takes for a missing value.
     """
     kinds = dict.fromkeys(("name", "part", "sha256", "path"), str)
-    return pd.read_csv(file, dtype=kinds, keep_default_na=False, na_values=[""])
+    return pd.read_csv(
+        file,
+        dtype=kinds,
+        keep_default_na=False,
+        na_values=[""],
+        encoding_errors="surrogateescape",
+    )

@@ -1,6 +1,7 @@
 """Human ratings: photos with their score distributions, independent of the file format."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -47,8 +48,22 @@ class ScoreScale:
         """Returns True if both have the same scores, even if their fields differ."""
         return self.scores.tolist() == other.scores.tolist()
 
+    def mapped(self, means: np.ndarray, other: "ScoreScale") -> np.ndarray:
+        """Returns mean scores on this scale mapped linearly to another scale."""
+        if self.is_same(other):
+            return means
+        low, high = self.scores[0], self.scores[-1]
+        place = (means - low) / (high - low)
+        return other.scores[0] + place * (other.scores[-1] - other.scores[0])
+
     def __str__(self) -> str:
         return f"{self.bins} bins from {self.scores[0]:g} to {self.scores[-1]:g}"
+
+
+def described_scale(text: str) -> ScoreScale:
+    """Returns the scale that `str(scale)` describes, as results do."""
+    bins, low, high = re.fullmatch(r"(\d+) bins from (\S+) to (\S+)", text).groups()  # type: ignore[union-attr]
+    return ScoreScale(int(bins), float(low), float(high))
 
 
 def parse_scale(text: str) -> ScoreScale:

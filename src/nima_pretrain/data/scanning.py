@@ -14,7 +14,7 @@ from nima_pretrain.data.archives import open_file
 from nima_pretrain.data.parallel import ordered_map
 from nima_pretrain.data.photos import read_photo
 from nima_pretrain.errors import PhotoError
-from nima_pretrain.files import replacing
+from nima_pretrain.files import write_table
 from nima_pretrain.progress import counting
 
 logger = logging.getLogger(__name__)
@@ -72,8 +72,7 @@ def write_unreadable(file: Path, unreadable: Sequence[PhotoError]) -> None:
     table = pd.DataFrame(
         [(str(error.path), error.reason) for error in unreadable], columns=["path", "reason"]
     )
-    with replacing(file) as partial:
-        table.to_csv(partial, index=False)
+    write_table(file, table)
 
 
 def _check(path: Path, longest: float) -> str | PhotoError:

@@ -16,7 +16,7 @@ from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError, shortened
-from nima_pretrain.files import read_text, replacing
+from nima_pretrain.files import read_text, write_table
 
 if TYPE_CHECKING:
     import pandas as pd  # imported where it is used: it takes a third of the start of scoring
@@ -164,8 +164,7 @@ def photo_list(split: PhotoSplit, scan: Scan) -> "pd.DataFrame":
 
 def write_photo_list(file: Path, split: PhotoSplit, scan: Scan) -> None:
     """Writes the table of `photo_list` as CSV."""
-    with replacing(file) as partial:
-        photo_list(split, scan).to_csv(partial, index=False)
+    write_table(file, photo_list(split, scan))
 
 
 def read_photo_list(file: Path) -> "pd.DataFrame":
@@ -177,7 +176,10 @@ def read_photo_list(file: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)[["photo", "part", "sha256"]]
+        table = pd.read_csv(
+            file, dtype=str, keep_default_na=False, encoding_errors="surrogateescape"
+        )
+        return table[["photo", "part", "sha256"]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"Cannot read the list of photos {file}: {error}.") from None
 
@@ -216,7 +218,11 @@ def split_names(
     Names are ordered by a hash of seed and name, so the split is independent of the files' order
     and folder. A group with a positive proportion gets at least one name if there are enough.
     """
-    ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+
+    def key(name: str) -> bytes:
+        return hashlib.sha256(f"{seed}:{name}".encode(errors="surrogateescape")).digest()
+
+    ordered = sorted(names, key=key)
     shares = np.cumsum(proportions) / np.sum(proportions)
     bounds = [0, *(round(float(share) * len(names)) for share in shares)]
     groups = len(proportions)

@@ -20,6 +20,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 _SHIFT_PIXELS = 4
 _SAMPLE_PIXELS = 256  # side of the pictures without content
+_LONGEST_SAVED = 16383  # pixels, the longest side of a WebP
 
 
 class Stability(NamedTuple):
@@ -73,6 +74,9 @@ def blank_percentiles(score: Score, of_photos: np.ndarray, size: int, fit: Fit) 
 
 def _saved_as(image: Image.Image, format_: str, quality: int) -> Image.Image:
     file = io.BytesIO()
+    longest = max(image.size)
+    if longest > _LONGEST_SAVED:
+        image = _resized(image, _LONGEST_SAVED / longest)
     image.save(file, format_, quality=quality)
     return Image.open(file).convert("RGB")
 

@@ -12,7 +12,7 @@ from nima_pretrain.evaluation.figures import save_figure
 from nima_pretrain.evaluation.results import Results
 from nima_pretrain.evaluation.stability import Stability
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
-from nima_pretrain.files import replacing
+from nima_pretrain.files import write_table
 from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.report import Figure, Table, write_section
 
@@ -55,6 +55,7 @@ def write_study(
     stability: Stability,
     *,
     with_mirrored: bool = False,
+    are_held_out: bool = False,
 ) -> StudyResults:
     """Writes all tables and figures of a study, and returns the main results.
 
@@ -64,6 +65,7 @@ def write_study(
         score: name of its score in captions.
         stability: tables of its stability.
         with_mirrored: whether its scores are means over an image and its mirror image.
+        are_held_out: whether lists beside the weights say that it was not trained on these photos.
     """
     folder = weights.parent
     name = f"{weights.stem}-mirrored" if with_mirrored else weights.stem
@@ -127,8 +129,8 @@ def write_study(
     write.section(Table(blanks, "Pictures without content: their percentile among the photos."))
     results["moves"] = dict(zip(moves["change"], moves["mean"], strict=True))
     results["blanks"] = dict(zip(blanks["picture"], blanks["percentile"], strict=True))
-    text = f"{len(outputs)} photos that it was not trained on, in {outputs.bank.num_views} views "
-    text += f"each ({outputs.bank.name} bank)."
+    text = f"{len(outputs)} photos{' that it was not trained on' if are_held_out else ''}, in "
+    text += f"{outputs.bank.num_views} views each ({outputs.bank.name} bank)."
     results["warning"] = warning_of_scores(outputs.scores.ravel(), None)
     text += f" {results['warning']}" if results["warning"] else ""
     title = f"Scores of distorted photos by {weights.name}"
@@ -145,8 +147,7 @@ class _Writer:
         self.parts: list[Figure | Table] = []
 
     def table(self, name: str, table: pd.DataFrame) -> None:
-        with replacing(self._folder / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
+        write_table(self._folder / f"{name}.csv", table)
 
     def figure(self, name: str, figure: Any, caption: str) -> None:
         png = self._folder / f"{name}.png"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nima_pretrain.evaluation.comparison import readable
 from nima_pretrain.evaluation.figures import save_figure
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import replacing, write_json, write_table
 from nima_pretrain.report import Figure, Table, markdown_table, write_section
 
 
@@ -33,8 +33,7 @@ class Pages:
         text_of: Callable[[pd.DataFrame], pd.DataFrame] = readable,
     ) -> None:
         """Adds a table: its numbers as CSV, and the text of `text_of` on the pages."""
-        with replacing(self._run / "results" / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
+        write_table(self._run / "results" / f"{name}.csv", table)
         shown = text_of(table)
         self._parts.append(Table(shown, caption))
         self._markdown.append(f"{caption}\n\n{markdown_table(shown)}")

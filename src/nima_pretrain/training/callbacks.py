@@ -174,11 +174,20 @@ class KeepBest(keras.callbacks.Callback):
         Raises:
             InputError: no epoch had a finite loss.
         """
-        if not self.logs:
-            raise InputError(
-                "Training diverged: no epoch had a finite validation loss. "
-                "Lower the learning rates with --set, or start from other weights."
-            )
+        check_finite(self.logs.get("val_loss", math.nan))
+
+
+def check_finite(loss: float) -> None:
+    """Checks the validation loss of the epoch that a training keeps.
+
+    Raises:
+        InputError: it is not finite.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            "Training diverged: no epoch had a finite validation loss. "
+            "Lower the learning rates with --set, or start from other weights."
+        )
 
 
 class LogRows(keras.callbacks.Callback):

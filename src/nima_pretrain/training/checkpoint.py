@@ -133,7 +133,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             stage = Stage(head["position"].pop("stage"))
             position = Position(stage, **head["position"])
             return Checkpoint(position, head["about"], head.get("counters"), values)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a checkpoint of this package: {error}") from None
 
 

@@ -26,7 +26,13 @@ from nima_pretrain.networks.nima import head_of
 from nima_pretrain.networks.optimizers import learning_rates, ordering_optimizer
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.progress import counting
-from nima_pretrain.training.callbacks import LogLearningRates, Logs, log_files, read_log
+from nima_pretrain.training.callbacks import (
+    LogLearningRates,
+    Logs,
+    check_finite,
+    log_files,
+    read_log,
+)
 from nima_pretrain.training.checkpoint import Stage
 from nima_pretrain.training.feed import feed_graded, feed_rated
 from nima_pretrain.training.objective import Examples
@@ -126,6 +132,7 @@ def learn_order(
     mixed = [old + order.kept * (new - old) for old, new in zip(before, after, strict=True)]
     model.set_weights(mixed)
     last = read_log(log_folder / "log.csv")[-1]
+    check_finite(float(last["val_loss"]))
     return Ordered(
         {name: float(value) for name, value in last.items() if name != "epoch"},
         {"bank": order.bank, "photos": len(digests), "sha256": _digest_of(digests)},

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 from rich.progress import TextColumn
@@ -67,4 +68,19 @@ class ShowProgress(keras.callbacks.Callback):
         )
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Removes the bar and shows the cursor again."""
         self._progress.stop()
+
+
+@contextmanager
+def bars_removed(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Stops the progress bars among callbacks in the end: after an error Keras does not."""
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, ShowProgress):
+                callback.stop()

@@ -24,6 +24,7 @@ from nima_pretrain.training.checkpoint import (
     save_checkpoint,
 )
 from nima_pretrain.training.feed import Feed
+from nima_pretrain.training.progress_bar import bars_removed
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def resumable_fit(
         watched = {"validation_data": validation.dataset, "validation_steps": validation.steps}
     for first_epoch, last_epoch, num_steps in parts:
         if first_epoch < last_epoch and not (stop and stop.is_over):
-            with checkpoints.on_sigterm():
+            with checkpoints.on_sigterm(), bars_removed(callbacks):
                 model.fit(
                     training.dataset,
                     steps_per_epoch=num_steps,
