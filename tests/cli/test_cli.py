@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
+NOT_AS_ROOT = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look at everything"
+)
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +332,69 @@ def test_a_run_is_not_replaced_before_photos_and_weights_are_found(monkeypatch, 
         assert (finished / "results.json").is_file()
         photos.mkdir(exist_ok=True)
         Image.new("RGB", (40, 40)).save(photos / "one.jpg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train nowhere {rated} --test-ratings {ratings}", "nowhere does not exist"),
+        (
+            "train {images} {rated} --test-ratings {ratings} --base-weights gone.h5",
+            "gone.h5 does not exist",
+        ),
+        (
+            "finetune {rated} --validation-ratings {others}",
+            "Expected validation ratings of 10 bins",
+        ),
+        ("finetune {rated} --backbone {backbone} --set width=0.5", "are of width 0.35"),
+        ("pretrain {images} --base-weights {backbone} --set width=0.5", "are of width 0.35"),
+        (
+            "distill {rated} --teachers MobileNetV2 --unlabelled nowhere --backbone none",
+            "nowhere does not exist",
+        ),
+        ("train --validation-ratings {ratings}", "Expected a folder of PHOTOS"),
+    ],
+)
+def test_no_run_is_deleted_for_a_training_that_cannot_begin(
+    monkeypatch, capsys, tmp_path, ratings, nima_file, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    others = tmp_path / "others.json"
+    others.write_text('[{"image_id": "one", "label": [1, 1, 1, 1, 1]}]')
+    old = tmp_path / "old"
+    old.mkdir()
+    for file in ("environment.json", "results.json"):
+        (old / file).write_text("{}")
+    places = {
+        "rated": f"--ratings {ratings} --images {tmp_path / 'images'}",
+        "ratings": ratings,
+        "others": others,
+        "images": tmp_path / "images",
+        "backbone": nima_file.with_name("backbone.h5"),
+    }
+    words = arguments.format(**places).split()
+    assert run(monkeypatch, *words, "--run", old, "--overwrite") == 2
+    assert message in capsys.readouterr().err
+    assert (old / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, pytest.param("closed/photo.jpg", marks=NOT_AS_ROOT)], ids=["long", "closed"]
+)
+def test_paths_that_cannot_be_looked_at_are_refused(monkeypatch, capsys, tmp_path, name):
+    (tmp_path / "closed").mkdir(mode=0)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "pretrain", name, "--run", "new") == 2
+    shown = capsys.readouterr().err
+    assert name in shown
+    assert "Traceback" not in shown
+
+
+def test_a_run_whose_folder_has_an_equals_sign_is_compared(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr=0.1").mkdir()
+    assert run(monkeypatch, "compare", "lr=0.1", "--output", "compared") == 2
+    assert "lr=0.1 has no evaluation" in capsys.readouterr().err
 
 
 def test_predict_keeps_standard_output_clean(nima_file, photo_folder):

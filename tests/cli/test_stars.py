@@ -125,6 +125,12 @@ def test_wrong_options_are_refused_before_scoring(run, photo_folder, options, me
     assert not list(photo_folder.rglob("*.xmp"))
 
 
+def test_undo_takes_no_rules(run, photo_folder, tmp_path):
+    code, said = run("stars", tmp_path, "--undo", "--sidecar", "stem")
+    assert code == 2
+    assert "Expected --undo without --stars, --rank" in said
+
+
 def test_weights_without_percentiles_need_ranks(run, photo_folder, tmp_path):
     for path in (ROOT / "models" / "MobileNetV2").glob("nima_MobileNetV2_0.35_224-*"):
         (tmp_path / f"nima{path.suffix}").write_bytes(path.read_bytes())

@@ -8,7 +8,8 @@ from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
 from nima_pretrain.config.order import OrderConfig
 from nima_pretrain.errors import InputError
 from nima_pretrain.locks import locked
-from nima_pretrain.training.run_directory import check_same_run, create_run, holding_run
+from nima_pretrain.training.run_directory import create_run, holding_run
+from nima_pretrain.training.same_run import check_same_run
 
 
 def test_a_run_begins_with_its_config_and_environment(tmp_path):

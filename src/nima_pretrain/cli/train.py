@@ -41,7 +41,7 @@ def train(
         str | None,
         typer.Option(
             "--base-weights",
-            metavar="imagenet|bundled|none|PATH",
+            metavar="imagenet|bundled|none|PATH|NAME",
             help="Initialization of pretraining. Default: imagenet; in the demo, bundled.",
         ),
     ] = None,
@@ -54,7 +54,7 @@ def train(
     trains on them with synthetic ratings.
     """
     options.start_tensorflow()
-    from nima_pretrain.training.pipeline import DEMO_CONFIG
+    from nima_pretrain.training.demo import DEMO_CONFIG
     from nima_pretrain.training.pipeline import train as run_pipeline
 
     is_demo = photos is None

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nima_pretrain.config import DistillConfig
+from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.distillation.features import FeatureCache
 from nima_pretrain.distillation.objective import DistillationObjective, Lessons
@@ -81,6 +82,8 @@ def distill(
         raise InputError("Expected a config with teachers, received none.")
     config = config or config_of_run(run, DistillConfig)
     others = Path(unlabelled) if unlabelled else None
+    if others:
+        find_photos(others)  # or a run would be replaced for nothing
     folder = Path(cache) if cache else run.parent / "features"
     return finetune(
         ratings,

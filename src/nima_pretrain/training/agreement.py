@@ -15,7 +15,7 @@ from nima_pretrain.networks.optimizers import state_of
 from nima_pretrain.networks.workers import workers
 from nima_pretrain.training.callbacks import Logs
 from nima_pretrain.training.checkpoint import Position
-from nima_pretrain.training.run_directory import lasting_settings
+from nima_pretrain.training.same_run import lasting_settings
 
 
 def check_division(name: str, photos: int, images: int, chunk_size: int | None) -> None:

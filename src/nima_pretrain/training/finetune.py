@@ -16,7 +16,6 @@ import keras
 
 from nima_pretrain.config import FinetuneConfig, load_config
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.rating_files import as_ratings, listed_in
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks.backbone import build_backbone
@@ -34,6 +33,7 @@ from nima_pretrain.training.order_stage import learn_order
 from nima_pretrain.training.ratings_split import (
     RatingsSplit,
     check_same_ratings,
+    ratings_of,
     readable_split,
     split_ratings,
     training_digest,
@@ -41,7 +41,13 @@ from nima_pretrain.training.ratings_split import (
 )
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.resumable_fit import Checkpoints
-from nima_pretrain.training.run_directory import config_of_run, goes_on, holding_run, open_run
+from nima_pretrain.training.run_directory import (
+    check_run,
+    config_of_run,
+    goes_on,
+    holding_run,
+    open_run,
+)
 from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.training.version_0_1 import with_counters
 from nima_pretrain.weights.cache import start_from
@@ -106,28 +112,26 @@ def finetune(
     """
     run = Path(run)
     config, resume = _config_of(config, share, run, resume), goes_on(run, resume)
-    rated, held_out = _ratings_of(
+    rated, held_out = ratings_of(
         ratings, validation_ratings, images, scale, training_list, validation_list
     )
     weights, config = start_from(backbone, config)
     check_base_weights(weights)
     _check_work(config, photos)
+    check_run(run, config, overwrite=overwrite, resume=resume)
+    parts = split_ratings(rated, held_out, config)
+
+    # Load: the model and its initialization, ratings and their split.
+    base, model = _initialized(config, rated.scale.bins, None if resume else weights)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
-
-    # Load: ratings and their split, the model and its initialization.
-    split = readable_split(*split_ratings(rated, held_out, config), run)
+    split = readable_split(*parts, run)
     if checkpoint:
         check_same_ratings(run, split)
     else:
         write_split(run, split)
-    objective = objective_of(split)
-    keras.utils.set_random_seed(config.seed)
-    base = build_backbone(config.backbone, config.input_size, config.width)
-    if not checkpoint:
-        load_base_weights(base, weights, config)
         warn_of_features(PhotoModel(base, config.network), split.training.paths)
-    model = build_nima(base, split.training.scale.bins, config.dropout, config.seed, config.head)
+    objective = objective_of(split)
     if checkpoint:
         checkpoint = with_counters(checkpoint, run, config)
         about, start = checkpoint.about, checkpoint.position
@@ -206,27 +210,15 @@ def _check_work(config: FinetuneConfig, photos: Path | str | None) -> None:
     find_photos(Path(photos))
 
 
-def _ratings_of(
-    ratings: Path | str | Ratings,
-    validation_ratings: Path | str | Ratings | None,
-    images: Path | str | None,
-    scale: ScoreScale | str | None,
-    training_list: Path | str | None,
-    validation_list: Path | str | None,
-) -> tuple[Ratings, Ratings | None]:
-    """Returns the training ratings, and the validation ratings if any are given."""
-    if validation_list and validation_ratings is not None:
-        raise InputError("Expected --validation-list or --validation-ratings, received both.")
-    if validation_list and not training_list:
-        # Or the photos for validation would be trained on.
-        raise InputError("Expected --training-list beside --validation-list, received none.")
-    rated = as_ratings(ratings, images, scale)
-    held_out = None
-    if validation_list:
-        held_out = listed_in(rated, validation_list)
-    elif validation_ratings is not None:
-        held_out = as_ratings(validation_ratings, images, scale)
-    return listed_in(rated, training_list) if training_list else rated, held_out
+def _initialized(
+    config: FinetuneConfig, num_bins: int, weights: str | None
+) -> tuple[keras.Model, keras.Model]:
+    """Returns the backbone and the model; without weights both are random, as for a resumed run."""
+    keras.utils.set_random_seed(config.seed)
+    base = build_backbone(config.backbone, config.input_size, config.width)
+    if weights is not None:
+        load_base_weights(base, weights, config)
+    return base, build_nima(base, num_bins, config.dropout, config.seed, config.head)
 
 
 def _introduce(

@@ -1,68 +1,45 @@
-"""The full pipeline: pretrain, fine-tune, evaluate, score; and the demo that runs it."""
+"""The full pipeline: pretrain, fine-tune, evaluate, score."""
 
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nima_pretrain.config import FinetuneConfig, PretrainConfig, TrainConfig
+from nima_pretrain.config import TrainConfig
 from nima_pretrain.data.finding import find_photos
-from nima_pretrain.data.rating_files import as_ratings, load_ratings
+from nima_pretrain.data.rating_files import as_ratings
 from nima_pretrain.data.ratings import Ratings, ScoreScale
-from nima_pretrain.data.samples import (
-    embedded_photos,
-    write_embedded_quarters,
-    write_synthetic_ratings,
-)
-from nima_pretrain.data.split import list_photos, lists_of, split_photos
-from nima_pretrain.distortions import get_bank
+from nima_pretrain.data.split import list_photos, lists_of
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluate import evaluate
-from nima_pretrain.files import replacing
-from nima_pretrain.prediction.predict import predict
+from nima_pretrain.files import write_table
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import predictions_table
+from nima_pretrain.training.demo import DEMO_CONFIG, demo_inputs, score_sample_photos
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training.ratings_split import check_trained_on, split_ratings
 from nima_pretrain.training.results import FinetuneResults, PretrainResults, TrainResults
-from nima_pretrain.training.run_directory import carry_on, config_of_run, holding_run, open_run
+from nima_pretrain.training.run_directory import (
+    carry_on,
+    check_run,
+    config_of_run,
+    holding_run,
+    open_run,
+)
 from nima_pretrain.training.several_workers import refuse_several_workers
 from nima_pretrain.weights import BUNDLED
 from nima_pretrain.weights.cache import start_from
-from nima_pretrain.weights.store import copy_weights
-
-# Takes some minutes on two cores. Pretraining is models/MobileNetV2's
-# config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on ratings.
-_NETWORK: dict[str, Any] = {"width": 0.35, "input_size": 96, "fit": "squash"}
-DEMO_CONFIG = TrainConfig(
-    pretrain=PretrainConfig(
-        **_NETWORK,
-        series_per_photo=1,
-        smallest_window=0.65,
-        mirror=True,
-        balance="linear",
-        photos_per_batch=4,
-        chunk_size=None,
-        epochs=4,
-        kept_epoch="last",
-        optimizer="adam",
-        learning_rate=5e-4,
-        schedule="cosine",
-        warmup_epochs=0.1,
-        clip_norm=5.0,
-        weight_decay=0.0,
-    ),
-    finetune=FinetuneConfig(**_NETWORK, batch_size=32, epochs=16, head_epochs=1, dropout=0.2),
-)
+from nima_pretrain.weights.store import check_base_weights, copy_weights
 
 
 class Inputs(NamedTuple):
-    """The inputs of the pipeline: photos and ratings, the latter as files or `Ratings`."""
+    """The inputs of the pipeline: a folder of photos, and ratings."""
 
     photos: Path
-    ratings: Path | str | Ratings
-    validation_ratings: Path | str | Ratings | None
-    test_ratings: Path | str | Ratings
+    ratings: Ratings
+    validation_ratings: Ratings | None
+    test_ratings: Ratings
 
 
 @holding_run
@@ -117,8 +94,8 @@ def train(
     started = time.perf_counter()
     run = Path(run)
     is_demo = photos is None
-    _check_arguments(is_demo, ratings, images, test_ratings)
-    lists_of(training_list, validation_list, test_list)  # or the run would be replaced for nothing
+    _check_arguments(is_demo, ratings, images, validation_ratings, test_ratings)
+    lists = lists_of(training_list, validation_list, test_list)
     if config is None and resume:
         config = config_of_run(run, TrainConfig)
     config = config or (DEMO_CONFIG if is_demo else TrainConfig())
@@ -127,7 +104,7 @@ def train(
     if is_demo:
         open_run(run, config, overwrite=overwrite, resume=resume)
         score_sample_photos(run)
-        inputs = demo_inputs(run, config)
+        inputs = Inputs(*demo_inputs(run, config))
     else:
         assert photos is not None and ratings is not None and test_ratings is not None
         rated, tested = (as_ratings(given, images, scale) for given in (ratings, test_ratings))
@@ -135,6 +112,9 @@ def train(
             None if validation_ratings is None else as_ratings(validation_ratings, images, scale)
         )
         inputs = Inputs(Path(photos), rated, held_out, tested)
+        check_run(run, config, overwrite=overwrite, resume=resume)
+        split_ratings(rated, held_out, config.finetune)  # or it would fail after pretraining
+        list_photos(inputs.photos, lists)
         open_run(run, config, overwrite=overwrite, resume=resume)
     learn = partial(
         pretrain,
@@ -153,6 +133,7 @@ def train(
         backbone=str(run / "backbone.h5"),
     )
     finetuning = carry_on(run / "finetune", config.finetune, FinetuneResults, learn_ratings)
+    check_trained_on(run, finetuning.ratings_sha256, inputs.ratings, config.finetune)
     copy_weights(run / "finetune" / "nima.h5", run / "nima.h5")
     evaluation = evaluate(
         run / "finetune" / "nima.h5",
@@ -163,9 +144,7 @@ def train(
 
     scorer = load_scorer(run / "nima.h5")
     scores = list(scorer.score(find_photos(inputs.photos, archives=True)))
-    with replacing(run / "predictions.csv") as beside:
-        table = predictions_table(scores, scorer.side_car.score_scale)
-        table.to_csv(beside, index=False)
+    write_table(run / "predictions.csv", predictions_table(scores, scorer.side_car.score_scale))
     results = TrainResults(
         pretrain=pretraining,
         finetune=finetuning,
@@ -177,58 +156,26 @@ def train(
     return results
 
 
-def score_sample_photos(run: Path) -> None:
-    """Scores the embedded photos with the bundled weights: `scores.csv` and `scores.html`."""
-    predict(
-        embedded_photos(),
-        weights=BUNDLED,
-        explain=BUNDLED,
-        output=run / "scores.csv",
-        report=run / "scores.html",
-        sort=True,
-        overwrite=True,
-    )
-
-
-def demo_inputs(run: Path, config: TrainConfig) -> Inputs:
-    """Writes quarters of the embedded photos and synthetic ratings to the run; returns them."""
-    photos = write_embedded_quarters(run / "photos")
-    pretraining = config.pretrain
-    split, _ = split_photos(
-        list_photos(photos), run / "unreadable.csv", pretraining.split, pretraining.seed
-    )
-    folder = run / "synthetic_ratings"
-    ratings = []
-    for part in ("training", "validation", "test"):
-        file, images = folder / f"{part}.json", folder / "images"
-        write_synthetic_ratings(
-            [split.root / name for name in getattr(split, part)],
-            get_bank(pretraining.bank),
-            file,
-            images,
-            size=config.finetune.input_size,
-            seed=pretraining.seed,
-        )
-        ratings.append(load_ratings(file, images))
-    training, validation, test = ratings
-    return Inputs(photos, training, validation, test)
-
-
 def _of_one_network(config: TrainConfig, base_weights: str) -> TrainConfig:
     """Returns the config with the network of the base weights, where it sets none."""
-    _, stage = start_from(base_weights, config.pretrain, "imagenet")
+    file, stage = start_from(base_weights, config.pretrain, "imagenet")
+    check_base_weights(file)
     tuned = config.finetune.model_copy(update=stage.network.model_dump())
     return config.model_copy(update={"pretrain": stage, "finetune": tuned})
 
 
 def _check_arguments(
-    is_demo: bool, ratings: object | None, images: object | None, test_ratings: object | None
+    is_demo: bool,
+    ratings: object | None,
+    images: object | None,
+    validation_ratings: object | None,
+    test_ratings: object | None,
 ) -> None:
     given = {"--ratings": ratings, "--images": images, "--test-ratings": test_ratings}
     if isinstance(ratings, Ratings) and isinstance(test_ratings, Ratings):
         del given["--images"]  # in memory they have the paths of their images
     missing = [option for option, value in given.items() if value is None]
-    if is_demo and len(missing) < len(given):
+    if is_demo and (len(missing) < len(given) or validation_ratings is not None):
         raise InputError("Expected a folder of PHOTOS beside the ratings, received none.")
     if not is_demo and missing:
         raise InputError(

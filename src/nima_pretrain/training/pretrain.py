@@ -36,7 +36,7 @@ from nima_pretrain.training.pretext_files import draw_views, save_pretext
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
-from nima_pretrain.training.run_directory import goes_on, holding_run, open_run
+from nima_pretrain.training.run_directory import check_run, goes_on, holding_run, open_run
 from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.weights.cache import start_from
 from nima_pretrain.weights.litert_writing import try_litert
@@ -104,20 +104,18 @@ def pretrain(
         config.chunk_size,
     )
     strategy = choose_strategy(config.mirrored)
+    check_run(run, config, overwrite=overwrite, resume=resume)
+
+    # Load: the model and its initialization, photos and their split.
+    model = _initialized(trained, strategy, None if resume else base_weights)
     open_run(run, config, overwrite=overwrite, resume=resume)
     checkpoint = load_checkpoint(run / CHECKPOINT) if resume else None
-
-    # Load: photos and their split, the model and its initialization.
-    keras.utils.set_random_seed(config.seed)
     if checkpoint:
         split, scan = find_again(run / PHOTOS, photos)
-        model = _build(trained, strategy)
         about, start = checkpoint.about, checkpoint.position
         logger.info("resuming after %d epochs and %d steps", start.epoch, start.step)
     else:
         assert found is not None
-        model = _build(trained, strategy)
-        load_base_weights(model.backbone, base_weights, config)
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed)
         write_photo_list(run / PHOTOS, split, scan)
         draw_views(run, split, trained)
@@ -201,9 +199,16 @@ def _test(model: PretextModel, run: Path, test: Feed) -> dict[str, float]:
         return model.evaluate(test.dataset, steps=test.steps, verbose=0, return_dict=True)
 
 
-def _build(method: Method[Any], strategy: tf.distribute.Strategy) -> PretextModel:
+def _initialized(
+    method: Method[Any], strategy: tf.distribute.Strategy, weights: str | None
+) -> PretextModel:
+    """Returns the model; without weights it is random, as for a resumed run."""
+    keras.utils.set_random_seed(method.config.seed)
     with strategy.scope():
-        return method.build()
+        model = method.build()
+    if weights is not None:
+        load_base_weights(model.backbone, weights, method.config)
+    return model
 
 
 def _compile(model: PretextModel, method: Method[Any], strategy: tf.distribute.Strategy) -> None:

@@ -8,13 +8,13 @@ import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.finding import find_photos, root_of
-from nima_pretrain.data.rating_files import RATINGS, read_named
-from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.data.rating_files import RATINGS, as_ratings, listed_in, read_named
+from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.data.split import PHOTOS, PhotoSplit, write_photo_list
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
+from nima_pretrain.files import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,54 @@ class RatingsSplit(NamedTuple):
 def training_digest(ratings: Ratings, config: FinetuneConfig) -> str:
     """Returns the sha256 of the training ratings, after taking the share of the config."""
     return ratings.share(config.share, config.seed).digest
+
+
+def check_trained_on(run: Path, digest: str, ratings: Ratings, config: FinetuneConfig) -> None:
+    """Checks that a finished run was trained on these ratings.
+
+    Args:
+        run: the run directory, for the error.
+        digest: `ratings_sha256` of its results.
+        ratings: the ratings that are given now.
+        config: config of the training.
+
+    Raises:
+        InputError: it was trained on others.
+    """
+    if digest != training_digest(ratings, config):
+        raise InputError(
+            f"{run} was trained on other ratings than those given now. Choose another --run, or "
+            "put the ratings back."
+        )
+
+
+def ratings_of(
+    ratings: Path | str | Ratings,
+    validation_ratings: Path | str | Ratings | None,
+    images: Path | str | None,
+    scale: ScoreScale | str | None,
+    training_list: Path | str | None,
+    validation_list: Path | str | None,
+) -> tuple[Ratings, Ratings | None]:
+    """Returns the training ratings, and the validation ratings if any are given.
+
+    Args: see `finetune`.
+
+    Raises:
+        InputError: files or lists are invalid, or do not go together.
+    """
+    if validation_list and validation_ratings is not None:
+        raise InputError("Expected --validation-list or --validation-ratings, received both.")
+    if validation_list and not training_list:
+        # Or the photos for validation would be trained on.
+        raise InputError("Expected --training-list beside --validation-list, received none.")
+    rated = as_ratings(ratings, images, scale)
+    held_out = None
+    if validation_list:
+        held_out = listed_in(rated, validation_list)
+    elif validation_ratings is not None:
+        held_out = as_ratings(validation_ratings, images, scale)
+    return listed_in(rated, training_list) if training_list else rated, held_out
 
 
 def split_ratings(
@@ -126,8 +174,7 @@ def check_same_ratings(run: Path, split: RatingsSplit) -> None:
 
 def write_split(run: Path, split: RatingsSplit) -> None:
     """Writes the photos of a run with part and ratings to `ratings.csv`."""
-    with replacing(run / RATINGS) as partial:
-        split.table().to_csv(partial, index=False)
+    write_table(run / RATINGS, split.table())
 
 
 def photos_without_ratings(folder: Path, split: RatingsSplit, run: Path) -> dict[Path, str]:

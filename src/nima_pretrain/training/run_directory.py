@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from nima_pretrain.evaluation.results import RESULTS, Results
 from nima_pretrain.files import ORPHAN, write_json
 from nima_pretrain.locks import locked
 from nima_pretrain.training.checkpoint import CHECKPOINT
+from nima_pretrain.training.same_run import check_same_run
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,6 @@ _BEFORE_THE_FIRST_STEP = (
     "views.png",
     "tensorboard",
 )
-# Settings that do not affect the results of a run, in any of its stages.
-_FREE_TO_CHANGE = ("num_workers", "checkpoint_seconds")
 
 
 def holding_run(function: AnyFunction) -> AnyFunction:
@@ -72,14 +71,8 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
     Raises:
         InputError: the run exists and is not to be overwritten, or the folder is not a run.
     """
+    check_replaceable(path, overwrite)
     if _is_there(path):
-        if _has_begun(path) and not overwrite:
-            was_stopped = (path / CHECKPOINT).is_file()
-            raise InputError(
-                f"The run {path} exists. Choose another --run, "
-                + ("pass --resume to go on with it, " if was_stopped else "")
-                + "or pass --overwrite to delete it."
-            )
         try:
             shutil.rmtree(path)
         except OSError as error:  # as of a link to a folder
@@ -87,6 +80,21 @@ def create_run(path: Path, config: Config, overwrite: bool = False) -> Path:
                 f"Cannot delete the run {path}: {error.strerror or error}. Choose another --run."
             ) from None
     return _describe(path, config)
+
+
+def check_replaceable(path: Path, overwrite: bool) -> None:
+    """Checks that a run may be created in a folder, and changes nothing.
+
+    Raises:
+        InputError: see `create_run`.
+    """
+    if _is_there(path) and _has_begun(path) and not overwrite:
+        was_stopped = (path / CHECKPOINT).is_file()
+        raise InputError(
+            f"The run {path} exists. Choose another --run, "
+            + ("pass --resume to go on with it, " if was_stopped else "")
+            + "or pass --overwrite to delete it."
+        )
 
 
 def enter_run(path: Path, config: Config) -> Path:
@@ -97,46 +105,6 @@ def enter_run(path: Path, config: Config) -> Path:
     """
     _is_there(path)
     return _describe(path, config)
-
-
-def check_same_run(path: Path, of_run: Config, asked: Config) -> None:
-    """Checks that a run is resumed with the config that it was started with.
-
-    Args:
-        path: the run directory, for the error.
-        of_run: config of the run.
-        asked: requested config.
-
-    Raises:
-        InputError: settings differ; the message names them.
-    """
-    differences = [*_differences(lasting_settings(of_run), lasting_settings(asked))]
-    if differences:
-        raise InputError(
-            f"The run {path} was begun with {', '.join(differences)}. Resume it with what it was "
-            "begun with, or choose another --run."
-        )
-
-
-def lasting_settings(config: Config) -> dict[str, Any]:
-    """Returns the settings that affect the results of a run, those of its stages as dicts."""
-
-    def lasting(content: dict[str, Any]) -> dict[str, Any]:
-        return {
-            key: lasting(value) if isinstance(value, dict) else value
-            for key, value in content.items()
-            if key not in _FREE_TO_CHANGE
-        }
-
-    return lasting(config.model_dump(mode="json"))
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any], stage: str = "") -> Iterator[str]:
-    for key, value in now.items():
-        if isinstance(before[key], dict) and isinstance(value, dict):
-            yield from _differences(before[key], value, f"{stage}{key}.")
-        elif value != before[key]:
-            yield f"{stage}{key}={before[key]} (received {value})"
 
 
 def goes_on(run: Path, resume: bool) -> bool:
@@ -155,6 +123,23 @@ def goes_on(run: Path, resume: bool) -> bool:
     return False
 
 
+def check_run(run: Path, config: Config, *, overwrite: bool, resume: bool) -> None:
+    """Checks what `open_run` does, and changes nothing.
+
+    A training does this first, then whatever else may fail for its inputs, and opens its run last:
+    nothing is deleted for a training that cannot begin.
+
+    Raises:
+        InputError: see `open_run`.
+    """
+    if resume and overwrite:
+        raise InputError("Expected --resume or --overwrite, received both.")
+    if resume:
+        check_same_run(run, config_of_run(run, type(config)), config)
+    else:
+        check_replaceable(run, overwrite)
+
+
 def open_run(run: Path, config: Config, *, overwrite: bool = False, resume: bool = False) -> None:
     """Creates a new run directory, or checks the config of a resumed run.
 
@@ -168,11 +153,8 @@ def open_run(run: Path, config: Config, *, overwrite: bool = False, resume: bool
         InputError: see `create_run` and `check_same_run`; or `overwrite` and `resume` are both
             given.
     """
-    if resume and overwrite:
-        raise InputError("Expected --resume or --overwrite, received both.")
-    if resume:
-        check_same_run(run, config_of_run(run, type(config)), config)
-    else:
+    check_run(run, config, overwrite=overwrite, resume=resume)
+    if not resume:
         create_run(run, config, overwrite)
 
 
