@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 
 from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.config import load_stage
+from nima_pretrain.config.whole import TEST
 from nima_pretrain.data.photos import load_fitted, load_photo
 from nima_pretrain.data.split import read_file_list
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions
 from nima_pretrain.metrics import srcc
-from nima_pretrain.reproduction.grid import TEST
 
 SHARES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
 _RESAMPLES = 2000

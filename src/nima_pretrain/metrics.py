@@ -176,11 +176,6 @@ def balanced_accuracy(true: np.ndarray, predicted: np.ndarray, threshold: float)
     return float((is_right[is_good].mean() + is_right[~is_good].mean()) / 2)
 
 
-def mean_absolute_error(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Returns the mean absolute difference of the mean scores, in points of the scale."""
-    return float(np.mean(np.abs(true - predicted)))
-
-
 def earth_movers_distances(true: np.ndarray, predicted: np.ndarray, r: float = 2.0) -> np.ndarray:
     """Returns the earth mover's distance of every photo's distributions, (N,) float64.
 

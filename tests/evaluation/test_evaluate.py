@@ -46,7 +46,7 @@ def test_results_are_the_metrics_of_the_table(model, ratings):
     assert (results.images, results.unreadable, results.threshold) == (6, 0, 3)
     assert results.ratings_sha256 == ratings.digest
     np.testing.assert_allclose(table["true_mean"], ratings.mean_scores)
-    expected = metrics.mean_absolute_error(table["true_mean"], table["mean"])
+    expected = (table["true_mean"] - table["mean"]).abs().mean()
     assert results.model["mae"] == pytest.approx(expected, rel=1e-5)
     assert results.model["emd"] == pytest.approx(table["emd"].mean())
     low, high = results.intervals["model"]["mae"]
@@ -127,6 +127,15 @@ def test_evaluations_are_kept_with_the_run_and_not_replaced_by_others(model, rat
     assert len(pd.read_csv(folder / "predictions.csv")) == 6
 
 
+def test_a_name_that_is_taken_is_told_before_photos_are_scored(model, ratings, tmp_path):
+    save_weights(model.model, tmp_path / "nima.h5", SIDE_CAR)
+    evaluate(tmp_path / "nima.h5", ratings.rows([0, 1, 2]), name="votes", resamples=0)
+    for path in ratings.paths:
+        path.unlink()  # scoring would say that none can be read
+    with pytest.raises(InputError, match="other ratings of the same name"):
+        evaluate(tmp_path / "nima.h5", ratings, name="votes", resamples=0)
+
+
 def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     model, ratings, tmp_path
 ):
@@ -161,5 +170,9 @@ def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     assert "Means over photos and their mirror images" in (tmp_path / "report.html").read_text()
     with pytest.raises(InputError, match="of the same name with mirror images. Give this one"):
         evaluate(tmp_path / "nima.h5", rated, name="ratings-test-mirrored", resamples=0)
+    save_weights(model.model, tmp_path / "ratings_alone.h5", SIDE_CAR)
+    with pytest.raises(InputError, match=r"of the same name of nima.h5. Give this one.*--name"):
+        evaluate(tmp_path / "ratings_alone.h5", rated, name="votes", resamples=0)
+    assert (found.folder / "results.json").read_text() == text
     with pytest.raises(InputError, match="Expected photos for validation"):
         evaluate(tmp_path / "nima.h5", rated, part="validation")

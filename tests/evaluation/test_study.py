@@ -1,5 +1,6 @@
 """The study: its tables against plain loops, its files at toy size."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import study_tables as tables
-from nima_pretrain.evaluation.study import study
+from nima_pretrain.evaluation.study import photos_to_study, study
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
 from nima_pretrain.pretext.targets import class_terms, ranked_pairs
@@ -193,11 +194,16 @@ def test_scores_of_a_nima_model_are_those_that_predict_gives(run_folder, photo_f
     assert row["change"] == pytest.approx(np.mean(changes), abs=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("lists", "column"), [("photos.csv", "photo"), ("ratings.csv", "name")])
-def test_photos_of_the_training_are_left_out(run_folder, photo_folder, lists, column):
-    import hashlib
-
+@pytest.mark.parametrize(
+    ("lists", "column"),
+    [
+        ("photos.csv", "photo"),
+        ("ratings.csv", "name"),
+        ("pretrain/photos.csv", "photo"),  # of a run of `train`
+        ("finetune/ratings.csv", "name"),
+    ],
+)
+def test_photos_of_the_training_are_left_out(photo_folder, tmp_path, lists, column):
     paths = sorted(photo_folder.rglob("*.*"))
     parts = ["training", "training", "training", "validation", "test", "test"]
     rows = [
@@ -205,35 +211,37 @@ def test_photos_of_the_training_are_left_out(run_folder, photo_folder, lists, co
         for path, part in zip(paths, parts, strict=True)
     ]
     table = pd.DataFrame(rows, columns=[column, "part", "sha256"])
-    table.to_csv(run_folder / lists, index=False)
-    try:
-        nima = run_folder / "nima.h5"
-        (held_out,) = study(nima, photo_folder, num_workers=0)
-        assert held_out.photos == 3
-        (validation,) = study(nima, photo_folder, part="validation", num_workers=0)
-        assert validation.photos == 1
-        copied = table.assign(part="validation").iloc[:1]  # a copy of a training photo
-        pd.concat([table, copied]).to_csv(run_folder / lists, index=False)
-        (held_out,) = study(nima, photo_folder, num_workers=0)
-        assert held_out.photos == 3
-        table.to_csv(run_folder / lists, index=False)
-        for path, part in zip(paths, parts, strict=True):
-            if part != "training":
-                path.unlink()
-        with pytest.raises(InputError, match="None of the 3 photos .* is left"):
-            study(nima, photo_folder, num_workers=0)
-    finally:
-        (run_folder / lists).unlink()
+    file = tmp_path / "run" / lists
+    file.parent.mkdir(parents=True)
+    table.to_csv(file, index=False)
+
+    def names(part="held-out"):
+        found, are_held_out = photos_to_study(tmp_path / "run", photo_folder, part)
+        assert are_held_out
+        return found
+
+    held_out = [str(path.relative_to(photo_folder)) for path in paths[3:]]
+    assert sorted(names()) == sorted(held_out)
+    assert names("validation") == held_out[:1]
+    copied = table.assign(part="validation").iloc[:1]  # a copy of a training photo
+    pd.concat([table, copied]).to_csv(file, index=False)
+    assert sorted(names()) == sorted(held_out)
+    for path, part in zip(paths, parts, strict=True):
+        if part != "training":
+            path.unlink()
+    with pytest.raises(InputError, match="None of the 3 photos .* is left"):
+        names()
 
 
-def test_other_ratings_beside_a_model_say_nothing_of_its_training(run_folder, photo_folder):
-    ratings = run_folder / "ratings.csv"
-    ratings.write_text("image_id,mean\nastronaut,5\n")
-    try:
-        (found,) = study(run_folder / "nima.h5", photo_folder, num_workers=0)
-    finally:
-        ratings.unlink()
-    assert found.photos == 6
+def test_without_lists_nobody_knows_what_was_trained_on(photo_folder, tmp_path):
+    names, are_held_out = photos_to_study(tmp_path, photo_folder, "held-out")
+    assert (len(names), are_held_out) == (6, False)
+
+
+def test_other_ratings_beside_a_model_say_nothing_of_its_training(photo_folder, tmp_path):
+    (tmp_path / "ratings.csv").write_text("image_id,mean\nastronaut,5\n")
+    names, are_held_out = photos_to_study(tmp_path, photo_folder, "held-out")
+    assert (len(names), are_held_out) == (6, False)
 
 
 def test_with_mirror_images_mirroring_moves_no_score(

@@ -2,7 +2,9 @@
 
 import json
 import pickle
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from PIL import Image
 from scipy import stats
 
 from nima_pretrain.config import ReproduceConfig, load_config
+from nima_pretrain.data.rating_files import load_ratings
+from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.evaluate import evaluate
 from nima_pretrain.reproduction.grid import (
     cells_of,
     folds_of,
@@ -168,6 +173,15 @@ def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, messa
             "needs one of tasks, method and weights",
         ),
         (['starts={"a/b": {"weights": "none"}}'], "should match pattern"),
+        (
+            ['starts={"scratch": {"weights": "none", "shares": [0.5]}}'],
+            "the largest share of all, 1",
+        ),
+        (['transfer={"test": {"ratings": "r.json"}}'], "is the name of the test part"),
+        (
+            ['starts={"scratch": {"weights": "none", "unlabelled": "photos"}}'],
+            "unlabelled photos are for distillation",
+        ),
         (["shares=[0]"], "greater than 0"),
         (["photos=null", 'starts={"scratch": {"tasks": "ranking"}}'], "need photos"),
         (
@@ -258,6 +272,21 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     mixed = {"a": runs["scratch"], "b": runs["ranking"].with_name("fold-b")}
     with pytest.raises(InputError, match="'test' are on different ratings"):
         compare_runs(mixed, tmp_path / "mixed", evaluation="test")
+
+    # On ratings of ten times the range, errors are ten times as large, those of the probes too.
+    rated = load_ratings(data / "ratings.json", data / "images")
+    tested = rated.called(pd.read_csv(runs["scratch"] / "evaluation/test/predictions.csv")["name"])
+    for folder in runs.values():
+        wide = replace(tested, scale=ScoreScale(4, 0, 30))
+        evaluate(folder / "nima.h5", wide, name="wide", resamples=0)
+    on_wide = compare_runs(runs, tmp_path / "compared", evaluation="wide")
+    for row, other in zip(compared["metrics"], on_wide["metrics"], strict=True):
+        assert other["mae"] == pytest.approx(10 * row["mae"], rel=1e-4), row["name"]
+    for folder in runs.values():
+        shutil.rmtree(folder / "evaluation" / "wide")
+    shutil.copytree(runs["scratch"] / "evaluation", tmp_path / "train" / "evaluation")
+    with pytest.raises(InputError, match="has no ratings.csv. That of `train` is in its folder"):
+        compare_runs({"train": tmp_path / "train"}, tmp_path / "mixed", evaluation="test")
 
     evaluated = runs["scratch"] / "evaluation" / "test" / "results.json"
     results = json.loads(evaluated.read_text())

@@ -29,7 +29,8 @@ def compare(
     named: dict[str, Path] = {}
     for run in runs:
         name, equals, path = run.partition("=")
-        name, folder = (name, Path(path)) if equals else (Path(run).name, Path(run))
+        is_named = equals and not Path(run).is_dir()
+        name, folder = (name, Path(path)) if is_named else (Path(run).name, Path(run))
         if name in named:
             raise InputError(f"Two runs are called {name!r}. Name them: {name}-2={folder}.")
         named[name] = folder

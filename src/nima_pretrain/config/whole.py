@@ -16,6 +16,9 @@ from nima_pretrain.config.pretext import (
     method_for_task,
 )
 
+# The name of the evaluation of a grid's models on the test part.
+TEST = "test"
+
 
 class TrainConfig(Config):
     """The full pipeline: pretraining and fine-tuning of one network."""
@@ -73,6 +76,8 @@ class StartConfig(Config):
     def _one_of_both(self) -> "StartConfig":
         if [self.tasks, self.method, self.weights].count(None) != 2:
             raise ValueError("a start needs one of tasks, method and weights")
+        if self.unlabelled and not self.distill:
+            raise ValueError("unlabelled photos are for distillation: give distill, too")
         if self.distill and self.order_photos:
             raise ValueError("distillation has no ordering stage: give distill or order_photos")
         if self.method not in (None, *_OTHER_METHODS):
@@ -135,6 +140,14 @@ class ReproduceConfig(_Methods):
                 f"expected the baseline to be one of {', '.join(self.starts)}, received "
                 f"{self.baseline}"
             )
+        largest = max(max(start.shares or self.shares) for start in self.starts.values())
+        if largest not in (self.starts[self.baseline].shares or self.shares):
+            raise ValueError(
+                f"expected the baseline {self.baseline} to have the largest share of all, "
+                f"{largest:g}: it is what the others are compared with"
+            )
+        if TEST in self.transfer:
+            raise ValueError(f"{TEST!r} is the name of the test part: rename the transfer ratings")
         if self.photos is None and any(start.weights is None for start in self.starts.values()):
             raise ValueError("starts that are pretrained need photos to pretrain on")
         used = {name: self.pretext_of(start) for name, start in self.starts.items()}

@@ -10,10 +10,14 @@ import pandas as pd
 from nima_pretrain.data.rating_files import as_ratings, listed_in
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
-from nima_pretrain.evaluation.evaluation_files import rows_by_category, write_evaluation
+from nima_pretrain.evaluation.evaluation_files import (
+    check_evaluation,
+    rows_by_category,
+    write_evaluation,
+)
 from nima_pretrain.evaluation.results import EvaluationResults, Metrics
 from nima_pretrain.evaluation.significance import RESAMPLES, bootstrap_interval
-from nima_pretrain.files import replacing, write_json
+from nima_pretrain.files import write_json, write_table
 from nima_pretrain.metrics import Agreement, ScoredPhotos, mean_score, scored
 from nima_pretrain.prediction.engines import Engine, load_engine
 from nima_pretrain.prediction.mirrored import MirrorAveraged
@@ -81,7 +85,8 @@ def evaluate(
 
     Raises:
         InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
-            same name on other ratings exists, or one with scores of the other kind.
+            same name on other ratings or of other weights exists, or one with scores of the other
+            kind.
 
     Example:
         >>> found = evaluate("runs/nima/nima.h5", "test.json", images="photos")
@@ -102,15 +107,17 @@ def evaluate(
             raise InputError(f"Expected photos for {part} in {stem}, but its split has none.")
         rated = rated.part(part)
     name = name or "-".join(filter(None, [stem, part, "mirrored" if with_mirrored else None]))
+    # Before photos are scored for hours.
+    check_evaluation(weights.parent, name, weights.name, rated.digest, with_mirrored=with_mirrored)
     model = load_engine(weights, side_car, engine)
     model = MirrorAveraged(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
+    results = results.model_copy(update={"weights": weights.name})
     folder = write_evaluation(results, table, weights.parent, name)
     if output:
         write_json(Path(output), results.model_dump(mode="json"))
     if predictions:
-        with replacing(Path(predictions)) as partial:
-            table.to_csv(partial, index=False)
+        write_table(Path(predictions), table)
     return Evaluation(results, table, name, folder)
 
 
@@ -209,9 +216,7 @@ def _variants(
     if scale.is_same(own_scale):
         return {"model": scored(true, predicted, scale.scores)}
     raw = mean_score(predicted, own_scale.scores)
-    low, high = own_scale.scores[0], own_scale.scores[-1]
-    place = (raw - low) / (high - low)
-    mapped = scale.scores[0] + place * (scale.scores[-1] - scale.scores[0])
+    mapped = own_scale.mapped(raw, scale)
     none = np.full(len(true), np.nan)
     emd, emd_r1 = none, none
     if scale.bins == own_scale.bins:

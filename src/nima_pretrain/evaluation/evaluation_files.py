@@ -9,13 +9,47 @@ from nima_pretrain.data.rating_files import read_named
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.figures import draw_predictions, save_figure
 from nima_pretrain.evaluation.results import RESULTS, EvaluationResults
-from nima_pretrain.files import replacing
+from nima_pretrain.files import write_table
 from nima_pretrain.metrics import Agreement, ScoredPhotos
 from nima_pretrain.report import Figure, Table, number, write_section
 
 _FOLDER = "evaluation"
 _PREDICTIONS = "predictions.csv"
 _FEWEST_IN_CATEGORY = 3
+
+
+def check_evaluation(
+    folder: Path, name: str, weights: str | None, ratings_sha256: str, *, with_mirrored: bool
+) -> Path:
+    """Returns the folder of an evaluation, in which there is none but an earlier one of the same.
+
+    Args:
+        folder: folder of the run.
+        name: name of the evaluation.
+        weights: file name of the weights, None if unknown.
+        ratings_sha256: hash of the ratings.
+        with_mirrored: whether scores are means over a photo and its mirror image.
+
+    Raises:
+        InputError: an evaluation of the same name on other ratings or of other weights exists, or
+            one of scores with mirror images where these are without, or the reverse.
+    """
+    target = folder / _FOLDER / name
+    if not (target / RESULTS).is_file():
+        return target
+    before = EvaluationResults.read(target)
+    other = None
+    if before.ratings_sha256 != ratings_sha256:
+        other = "on other ratings of the same name"
+    elif weights and before.weights and before.weights != weights:
+        other = f"of the same name of {before.weights}"
+    elif before.with_mirrored != with_mirrored:
+        other = f"of the same name {'with' if before.with_mirrored else 'without'} mirror images"
+    if other:
+        raise InputError(
+            f"{target} holds an evaluation {other}. Give this one another with --name."
+        )
+    return target
 
 
 def write_evaluation(
@@ -30,25 +64,12 @@ def write_evaluation(
         name: name of the evaluation.
 
     Raises:
-        InputError: an evaluation of the same name on other ratings exists, or one of scores with
-            mirror images where these are without, or the reverse.
+        InputError: see `check_evaluation`.
     """
-    target = folder / _FOLDER / name
-    if (target / RESULTS).is_file():
-        before = EvaluationResults.read(target)
-        if before.ratings_sha256 != results.ratings_sha256:
-            raise InputError(
-                f"{target} holds an evaluation on other ratings of the same name. "
-                "Give this one another with --name."
-            )
-        if before.with_mirrored != results.with_mirrored:
-            kind = "with" if before.with_mirrored else "without"
-            raise InputError(
-                f"{target} holds an evaluation of the same name {kind} mirror images. "
-                "Give this one another with --name."
-            )
-    with replacing(target / _PREDICTIONS) as partial:
-        table.to_csv(partial, index=False)
+    target = check_evaluation(
+        folder, name, results.weights, results.ratings_sha256, with_mirrored=results.with_mirrored
+    )
+    write_table(target / _PREDICTIONS, table)
     results.write(target)
     png = target / "predictions.png"
     save_figure(draw_predictions({name: read_predictions(target)}), png)

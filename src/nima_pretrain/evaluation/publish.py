@@ -59,14 +59,14 @@ def publish(run: Path, folder: Path) -> list[Published]:
     if not weights:
         raise InputError(f"Expected a run with {', '.join(_FILES)} in {run}, found none of them.")
     before = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest()
-    entries = [_publish_file(file, folder, run) for file in weights]
+    entries = [_publish_file(file, folder) for file in weights]
     names = {entry.name for entry in entries}
     others = [entry for entry in before.weights if entry.name not in names]
     write_manifest(folder, Manifest(weights=(*others, *entries)))
     return entries
 
 
-def _publish_file(file: Path, folder: Path, run: Path) -> Published:
+def _publish_file(file: Path, folder: Path) -> Published:
     side_car = read_beside(file)
     network = side_car.network
     name = (
@@ -92,12 +92,12 @@ def _publish_file(file: Path, folder: Path, run: Path) -> Published:
     card = folder / f"{name}.md"
     if not card.exists():
         with replacing(card) as partial:
-            partial.write_text(_model_card(entry, run), encoding="utf-8")
+            partial.write_text(_model_card(entry, file), encoding="utf-8")
     return entry
 
 
-def _model_card(entry: Published, run: Path) -> str:
-    side_car = entry.side_car
+def _model_card(entry: Published, file: Path) -> str:
+    side_car, run = entry.side_car, file.parent
     metrics, scale = [], ""
     # `train` has its evaluation in the folder of fine-tuning.
     evaluations = evaluations_of(run) or evaluations_of(run / "finetune")
@@ -105,6 +105,8 @@ def _model_card(entry: Published, run: Path) -> str:
         scale = str(side_car.score_scale)
         for name, evaluation in evaluations.items():
             results = EvaluationResults.read(evaluation)
+            if results.weights not in (None, file.name):
+                continue
             kind = ", with mirror images" if results.with_mirrored else ""
             title = f"{name} ({results.images} photos, {results.scale}{kind})"
             metrics.append((title, markdown_table(metrics_table(results))))

@@ -96,7 +96,7 @@ def _study(
             f"Expected a nima.h5 for scores with mirror images, received {weights}. If the run has "
             "a nima.h5, study that file alone."
         )
-    names = _held_out(weights.parent, photos, part)
+    names, are_held_out = photos_to_study(weights.parent, photos, part)
     if isinstance(side_car, PretextCard):
         if "ranking" not in side_car.tasks:
             trained = " and ".join(side_car.tasks) or side_car.method
@@ -124,7 +124,14 @@ def _study(
     original = outputs.scores[:, views_bank.view_names.index("original")]
     blanks = blank_percentiles(score, original, network.input_size, network.fit)
     stability = Stability(moves, blanks)
-    return write_study(outputs, weights, score_name, stability, with_mirrored=with_mirrored)
+    return write_study(
+        outputs,
+        weights,
+        score_name,
+        stability,
+        with_mirrored=with_mirrored,
+        are_held_out=are_held_out,
+    )
 
 
 def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarray]:
@@ -133,12 +140,24 @@ def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarr
         show(done)
 
 
-def _held_out(run: Path, folder: Path, part: Part) -> list[str]:
-    """Returns the names of the readable photos of a part, identified by content."""
+def photos_to_study(run: Path, folder: Path, part: Part) -> tuple[list[str], bool]:
+    """Returns the names of the readable photos of a part, and whether the run lists its photos.
+
+    Photos of the training are recognized by content. Without lists all photos are held out, as far
+    as one can know.
+
+    Args:
+        run: folder of the weights, which may be a run of `train` with a folder for each stage.
+        folder: folder of the photos.
+        part: see `study`.
+
+    Raises:
+        InputError: no photo is left, or no list says which photos are of the part.
+    """
+    part_of = _listed_parts(run)
     paths = find_photos(folder, archives=True)
     scan = scan_photos(paths, longest=LONGEST_DETOUR)
     kept = list(scan.readable)
-    part_of = _listed_parts(run)
     if part_of:
         parts = {"validation", "test", None} if part == "held-out" else {part}
         kept = [path for path, digest in scan.digests.items() if part_of.get(digest) in parts]
@@ -160,16 +179,17 @@ def _held_out(run: Path, folder: Path, part: Part) -> list[str]:
             "model was trained on them. A study needs photos that it has not seen."
         )
     root = root_of(folder)
-    return [path.relative_to(root).as_posix() for path in kept]
+    return [path.relative_to(root).as_posix() for path in kept], bool(part_of)
 
 
 def _listed_parts(run: Path) -> dict[str, str]:
-    """Returns the parts of the photos of a pretraining or fine-tuning, by sha256."""
+    """Returns the parts of the photos of a run, and of both stages of `train`, by sha256."""
     tables = []
-    if (run / PHOTOS).is_file():
-        tables.append(read_photo_list(run / PHOTOS))
-    if (run / RATINGS).is_file():
-        tables.append(read_named(run / RATINGS))
+    for folder in (run, run / "pretrain", run / "finetune"):
+        if (folder / PHOTOS).is_file():
+            tables.append(read_photo_list(folder / PHOTOS))
+        if (folder / RATINGS).is_file():
+            tables.append(read_named(folder / RATINGS))
     listed = [
         (digest, part)
         for table in tables

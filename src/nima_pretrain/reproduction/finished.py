@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from nima_pretrain.config import ReproduceConfig
+from nima_pretrain.config.whole import TEST
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.evaluation.comparison import Contender
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions, scored_of
 from nima_pretrain.evaluation.probe import frozen_features, probe_predictions
 from nima_pretrain.metrics import ScoredPhotos, mean_score
-from nima_pretrain.reproduction.grid import TEST, Cell, Fold, cells_of, weights_of
+from nima_pretrain.reproduction.grid import Cell, Fold, cells_of, weights_of
 from nima_pretrain.training.results import FinetuneResults
 
 
@@ -80,7 +81,7 @@ class Grid:
         """Returns a ridge probe on the frozen features of a start.
 
         It is fitted on the training and validation photos, since it has no epoch to choose: the
-        same photos that fine-tuning uses. There is one probe per pretraining.
+        same photos that fine-tuning uses on the largest share. There is one probe per pretraining.
         """
         name, config = f"ridge probe, {start}", self.config
         is_one = config.starts[start].weights or not config.pretrain_per_seed
@@ -95,7 +96,7 @@ class Grid:
         row_of = {name: row for row, name in enumerate(names)}
         predicted: dict[str, float] = {}
         for fold in self.folds:
-            fitted = (*fold.training.names, *fold.validation.names)
+            fitted = (*self._trained_on(fold).names, *fold.validation.names)
             training = [row_of[name] for name in fitted]
             testing = [row_of[name] for name in fold.test.names]
             values = probe_predictions(features, self.ratings, training, testing)
@@ -103,13 +104,23 @@ class Grid:
         return predicted
 
     def constant(self) -> Contender:
-        """Returns a constant baseline: the mean of each fold's training ratings."""
+        """Returns a constant baseline: the mean of each fold's training ratings.
+
+        They are those of the largest share.
+        """
         scale = self.ratings.scale
         predicted: dict[str, float] = {}
         for fold in self.folds:
-            mean = mean_score(fold.training.distributions.mean(axis=0)[None], scale.scores)[0]
+            mean_distribution = self._trained_on(fold).distributions.mean(axis=0)
+            mean = mean_score(mean_distribution[None], scale.scores)[0]
             predicted.update(dict.fromkeys(fold.test.names, float(mean)))
         return Contender("mean of the training ratings", (self._of_means(predicted),))
+
+    def _trained_on(self, fold: Fold) -> Ratings:
+        """Returns the training ratings of the largest share, for the first seed."""
+        if self.whole == 1:
+            return fold.training
+        return fold.training.share(self.whole, self.config.seeds[0])
 
     def _of_means(self, predicted: dict[str, float]) -> ScoredPhotos:
         """Returns mean scores for the readable photos, without distributions."""

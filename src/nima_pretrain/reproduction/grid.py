@@ -12,8 +12,6 @@ from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.split import PARTS
 from nima_pretrain.errors import InputError
 
-TEST = "test"
-
 
 class Fold(NamedTuple):
     """One split of the ratings into training, validation and test."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from nima_pretrain.config.whole import TEST
 from nima_pretrain.evaluation.comparison import (
     ALPHA,
     LABELS,
@@ -23,7 +24,7 @@ from nima_pretrain.evaluation.figures import (
 )
 from nima_pretrain.files import write_json
 from nima_pretrain.reproduction.finished import Grid
-from nima_pretrain.reproduction.grid import TEST, load, pretrainings_of
+from nima_pretrain.reproduction.grid import load, pretrainings_of
 from nima_pretrain.reproduction.pages import Pages, records
 from nima_pretrain.training.results import FinetuneResults, PretrainResults
 

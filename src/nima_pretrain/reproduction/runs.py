@@ -9,6 +9,7 @@ import pandas as pd
 
 from nima_pretrain.config import load_stage
 from nima_pretrain.data.rating_files import RATINGS, read_named
+from nima_pretrain.data.ratings import ScoreScale, described_scale
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.comparison import Contender
 from nima_pretrain.evaluation.comparison import compare as compare_contenders
@@ -42,9 +43,9 @@ def compare(
         probe: whether ridge probes on the runs' initial frozen features are included.
 
     Raises:
-        InputError: a run does not exist, the runs have no evaluation in common, their evaluations
-            are on different ratings or photos, or only some with mirror images, or the probe
-            cannot read a photo.
+        InputError: a run does not exist or is none of fine-tuning, the runs have no evaluation in
+            common, their evaluations are on different ratings or photos, or only some with mirror
+            images, or the probe cannot read a photo.
 
     Example:
         >>> compare({"ImageNet": "runs/imagenet", "ranking": "runs/ranking"}, "comparison")
@@ -57,6 +58,12 @@ def compare(
     if baseline not in paths:
         raise InputError(f"Expected a baseline of {', '.join(paths)}, received {baseline!r}.")
     name = _shared_evaluation(paths, evaluation)
+    others = [path for path in paths.values() if not (path / RATINGS).is_file()]
+    if others:
+        raise InputError(
+            f"Expected runs of fine-tuning, but {others[0]} has no {RATINGS}. That of `train` is "
+            "in its folder finetune."
+        )
     folders = {run: evaluations_of(path)[name] for run, path in paths.items()}
     results = {run: EvaluationResults.read(path) for run, path in folders.items()}
     if len({result.ratings_sha256 for result in results.values()}) > 1:
@@ -73,7 +80,8 @@ def compare(
     if len({tuple(table.index) for table in tables.values()}) > 1:
         raise InputError("Some photos could be read in one evaluation only. Evaluate anew.")
     entries = [Contender(run, (scored_of(table),)) for run, table in tables.items()]
-    probes = _probes(paths, tables) if probe else []
+    scale = described_scale(results[baseline].scale)
+    probes = _probes(paths, tables, scale) if probe else []
     threshold = results[baseline].threshold
     compared = compare_contenders(entries, baseline, threshold, probes)
     epochs = [FinetuneResults.read(path).epochs for path in paths.values()]
@@ -106,16 +114,20 @@ def _shared_evaluation(runs: Mapping[str, Path], wanted: str | None) -> str:
     return str(shared.pop())
 
 
-def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> list[Contender]:
+def _probes(
+    runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame], scale: ScoreScale
+) -> list[Contender]:
     """Returns one ridge probe per run, on the frozen features of the run's initial weights.
 
-    It is fitted on the training and validation photos, the same that fine-tuning uses.
+    It is fitted on the training and validation photos, the same that fine-tuning uses. Its scores
+    are mapped linearly to the scale of the evaluation, as those of the runs are.
     """
     entries = []
     for run, path in runs.items():
         table = tables[run]
         rated = read_named(path / RATINGS)
-        scores = read_side_car(path / "nima.h5", NimaCard).score_scale.scores
+        own_scale = read_side_car(path / "nima.h5", NimaCard).score_scale
+        scores = own_scale.scores
         bins = [f"p{column + 1}" for column in range(len(scores))]
         means = rated[bins].to_numpy(np.float64) @ scores
         weights = FinetuneResults.read(path).backbone_weights
@@ -130,6 +142,7 @@ def _probes(runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> lis
                 f"{len(unreadable) - 1} others. Put them back, or pass --no-probe."
             )
         predicted = np.clip(ridge_probe(fitted, means, others), scores[0], scores[-1])
+        predicted = own_scale.mapped(predicted, scale)
         none = np.full(len(table), np.nan)
         true = table["true_mean"].to_numpy(np.float64)
         entries.append(

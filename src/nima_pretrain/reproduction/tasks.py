@@ -19,6 +19,7 @@ from nima_pretrain.config import (
     ReproduceConfig,
     StartConfig,
 )
+from nima_pretrain.config.whole import TEST
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.distillation.distill import distill
 from nima_pretrain.errors import InputError
@@ -26,7 +27,6 @@ from nima_pretrain.evaluation.evaluate import evaluate
 from nima_pretrain.evaluation.evaluation_files import evaluations_of
 from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.reproduction.grid import (
-    TEST,
     Cell,
     Fold,
     cells_of,
@@ -36,7 +36,7 @@ from nima_pretrain.reproduction.grid import (
 )
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.pretrain import pretrain
-from nima_pretrain.training.ratings_split import training_digest
+from nima_pretrain.training.ratings_split import check_trained_on
 from nima_pretrain.training.results import FinetuneResults, PretrainResults
 from nima_pretrain.training.run_directory import carry_on
 
@@ -172,11 +172,7 @@ def _finetune(
         backbone=weights,
     )
     results = carry_on(folder, stage, FinetuneResults, learn)
-    if results.ratings_sha256 != training_digest(fold.training, stage):
-        raise InputError(
-            f"{folder} was trained on other ratings than those of the config now. "
-            "Choose another --run, or put the ratings back."
-        )
+    check_trained_on(folder, results.ratings_sha256, fold.training, stage)
 
 
 def _learner_of(
