@@ -127,6 +127,8 @@ def test_rows_are_arranged_anew_and_left_out(tmp_path, style):
         b"\0\1\2\n" * 9,
         b'{"path": 1}\n',
         b"5\n",
+        b'{"my": "settings"}',
+        b"notes",
     ],
 )
 def test_files_that_hold_something_else_are_refused_and_stay_as_they_are(tmp_path, style, content):

@@ -18,6 +18,7 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.data.finding import listing_of
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.distortions.geometry import fit_photo
+from nima_pretrain.errors import InputError
 from nima_pretrain.metrics import mean_score
 from nima_pretrain.prediction.engines import ENGINES
 from nima_pretrain.prediction.predict import predict
@@ -373,3 +374,26 @@ def test_a_folder_without_photos_and_a_full_device_are_said(tmp_path, photo_fold
     assert done.returncode == 2
     assert b"Cannot write to standard output: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_sorted_rows_for_a_full_device_end_with_a_message(photo_folder, weights):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command(photo_folder, "--weights", weights, "--sort"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert b"Cannot write to standard output: No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_page_in_the_place_of_the_rows_is_refused(tmp_path, photo_folder, weights):
+    output = tmp_path / "scores.csv"
+    with pytest.raises(InputError, match="--report to be another file than --output"):
+        score(weights, photo_folder, output, report=tmp_path / "scores.csv")
+    assert not output.exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Cannot write"):
+        predict(photo_folder, weights=weights, report=tmp_path / "file" / "page.html")

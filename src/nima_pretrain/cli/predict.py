@@ -151,6 +151,8 @@ def predict(
     if without_stars or not quiet:
         for counted in written_stars:
             say_stars(counted)
+    if explain is not None and counts.there_already and not quiet:
+        say("Rows that were there already keep their explanation, or have none.")
     if strict and (counts.failed or without_stars):
         raise typer.Exit(1)
 

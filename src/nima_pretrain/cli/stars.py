@@ -7,7 +7,8 @@ import typer
 
 from nima_pretrain.cli.console import say, start_logging
 from nima_pretrain.cli.options import given
-from nima_pretrain.library.star_rules import THRESHOLDS
+from nima_pretrain.errors import InputError
+from nima_pretrain.library.star_rules import THRESHOLDS, StarRules, rules_of
 
 _MOST_PROBLEMS = 10
 PANEL = "Stars"
@@ -77,6 +78,11 @@ def stars(
     from nima_pretrain.library.undo import undo_stars
 
     if undo:
+        if rules_of(**{name: context.params[name] for name in STAR_OPTIONS}) != StarRules():
+            raise InputError(
+                "Expected --undo without --stars, --rank, --reject, --sidecar and "
+                "--overwrite-stars: every sidecar becomes what it was before."
+            )
         undone = undo_stars(scores)
         say(f"{undone.restored} sidecars restored, {undone.removed} removed{_few(undone.problems)}")
         failed = bool(undone.problems)

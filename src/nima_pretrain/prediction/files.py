@@ -41,6 +41,26 @@ def check_output(file: Path | None, *, resume: bool, overwrite: bool) -> None:
         )
 
 
+def check_page(page: Path, output: Path | None) -> None:
+    """Checks that an HTML page of the rows can be written, before they are computed.
+
+    Args:
+        page: the page.
+        output: the file of the rows, or None.
+
+    Raises:
+        InputError: it is the same file, or its folder cannot be written.
+    """
+    if output is not None and page.absolute() == output.absolute():
+        raise InputError(f"Expected --report to be another file than --output, received {page}.")
+    folder = next(folder for folder in page.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(
+            f"Cannot write {page}: {folder} is no folder that you may write to. Choose another "
+            "--report."
+        )
+
+
 def records_in(file: BinaryIO, style: ScoreFormat) -> Iterator[bytes]:
     """Yields the records of a score file, the last of which may be incomplete.
 
@@ -196,7 +216,10 @@ class ScoreFile:
                 if style.is_whole(record):
                     self._check(record)
                     self._ends.append(self._ends[-1] + len(record))
-                elif len(record) > LONGEST_TORN:
+                elif (
+                    len(record) > LONGEST_TORN
+                    or record[: len(style.start)] != (style.start[: len(record)])
+                ):
                     raise self._is_other()
         if len(head) < len(style.head):  # incomplete within the first line
             self.path.write_bytes(style.head)

@@ -41,6 +41,7 @@ class ScoreFormat(ABC):
         head: start of a file, a complete line or nothing.
         tail: end of a finished file.
         between: prefix of every record but the first.
+        start: beginning of every record, in a format that has no head to be recognized by.
         keeps_all: whether a record contains all fields of its row.
     """
 
@@ -49,6 +50,7 @@ class ScoreFormat(ABC):
     head = b""
     tail = b""
     between = b""
+    start = b""
     keeps_all = True
 
     def __init__(self, has_groups: bool = False) -> None:
@@ -141,6 +143,7 @@ class JsonLines(ScoreFormat):
 
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
+    start = b'{"path": '
 
     def record(self, row: ScoreRow) -> bytes:
         return json.dumps(self._fields(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
@@ -159,6 +162,7 @@ class Json(JsonLines):
     head = b"[\n"
     tail = b"]\n"
     between = b","
+    start = b""
 
 
 class Idealo(Json):

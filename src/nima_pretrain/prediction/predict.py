@@ -15,14 +15,19 @@ from nima_pretrain.data.photos import MAX_PIXELS
 from nima_pretrain.data.shards import Shard
 from nima_pretrain.errors import InputError
 from nima_pretrain.locks import locked
-from nima_pretrain.prediction.files import ScoreFile, check_output
+from nima_pretrain.prediction.files import ScoreFile, check_output, check_page
 from nima_pretrain.prediction.fingerprint_file import FingerprintFile, fingerprint_path
 from nima_pretrain.prediction.formats import format_of
 from nima_pretrain.prediction.grouping import best_first, fit_columns, write_groups
 from nima_pretrain.prediction.score_row import ScoreRow
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
-from nima_pretrain.prediction.scoring_rows import Counts, stream_rows, write_missing_rows
+from nima_pretrain.prediction.scoring_rows import (
+    Counts,
+    standard_output,
+    stream_rows,
+    write_missing_rows,
+)
 from nima_pretrain.weights.cache import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
@@ -89,6 +94,8 @@ def predict(
     """
     file = Path(output) if output is not None else None
     check_output(file, resume=resume, overwrite=overwrite)
+    if report:
+        check_page(Path(report), file)
     if file is None and sys.stdout is None:
         raise InputError("Standard output is closed. Expected --output FILE.")
     listing = _listing(photos, shard, group, allow_empty)
@@ -139,9 +146,8 @@ def predict(
             rows.arrange(best_first(rows, only_best=top is not None)[:top])
         rows.close()
         if file is None:
-            with path.open("rb") as written:
-                shutil.copyfileobj(written, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            with path.open("rb") as written, standard_output() as out:
+                shutil.copyfileobj(written, out)
         return counts
 
 

@@ -4,10 +4,10 @@ import logging
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from nima_pretrain.data.finding import Listing
 from nima_pretrain.errors import InputError, PhotoError
@@ -31,17 +31,29 @@ class Counts(NamedTuple):
     there_already: int
 
 
-def stream_rows(scorer: Scorer, listing: Listing, style: ScoreFormat) -> Counts:
-    """Scores photos to standard output, each row as soon as it is there."""
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Yields standard output, and flushes it in the end.
+
+    Raises:
+        InputError: it cannot be written. A reader that has seen enough is no error.
+    """
     try:
-        writer = RowWriter(sys.stdout.buffer, style)
-        total = sum(1 for _ in listing)
-        counts = _write(rows_of(scorer, listing, listing.raws_of), writer.append, style, total)
-        writer.close()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise  # the reader has seen enough
     except OSError as error:
         raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
+
+
+def stream_rows(scorer: Scorer, listing: Listing, style: ScoreFormat) -> Counts:
+    """Scores photos to standard output, each row as soon as it is there."""
+    with standard_output() as output:
+        writer = RowWriter(output, style)
+        total = sum(1 for _ in listing)
+        counts = _write(rows_of(scorer, listing, listing.raws_of), writer.append, style, total)
+        writer.close()
     return counts
 
 
@@ -123,17 +135,20 @@ def check_first_row(file: Path, style: ScoreFormat, weights: str) -> None:
     """Checks that a score file is by these weights, before anything beside it is touched.
 
     Args:
-        file: the file; what is no score file is left to `ScoreFile`.
+        file: the file; what is no score file, or cannot be read, is left to `ScoreFile`.
         style: its format.
         weights: see `Scorer.weights`.
 
     Raises:
         InputError: its first row is by others.
     """
-    with file.open("rb") as records:
-        if records.read(len(style.head)) != style.head:
-            return
-        record = next(records_in(records, style), b"")
+    try:
+        with file.open("rb") as records:
+            if records.read(len(style.head)) != style.head:
+                return
+            record = next(records_in(records, style), b"")
+    except OSError:
+        return
     row = None
     with suppress(*NOT_A_ROW):
         row = style.row(record) if style.is_whole(record) else None
