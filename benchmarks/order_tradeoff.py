@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.config import load_stage
 from nima_pretrain.config.whole import TEST
+from nima_pretrain.data.file_lists import read_file_list
 from nima_pretrain.data.photos import load_fitted, load_photo
-from nima_pretrain.data.split import read_file_list
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions
 from nima_pretrain.metrics import srcc

@@ -30,6 +30,10 @@ class PhotoError(InputError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["PhotoError"], tuple[Path, str]]:
+        # Exceptions are unpickled with their message alone, as those of other processes.
+        return type(self), (self.path, self.reason)
+
 
 def shortened(value: object) -> str:
     """Returns the representation of a value for a message, at most 120 characters."""

@@ -244,4 +244,5 @@ def write_json(path: Path, content: Any) -> None:
     """
     with replacing(path) as partial:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        # Names with bytes that are not UTF-8 become JSON's escapes, which read back equal.
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

@@ -68,6 +68,19 @@ def test_recipes_start_from_bundled_weights_as_they_are(name, kind, origin):
     assert (config.backbone, config.width) == ("MobileNetV2", 0.35)
 
 
+def test_keywords_are_no_files_whatever_lies_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for keyword in ("imagenet", "none"):
+        (tmp_path / f"{keyword}.json").write_text("{}")
+        config = FinetuneConfig()
+        assert start_from(keyword, config) == (keyword, config)
+
+
+def test_a_warm_up_without_its_schedule_is_refused():
+    with pytest.raises(InputError, match="warmup_epochs belong to the cosine schedule"):
+        load_config(PretrainConfig, overrides=["warmup_epochs=2"])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

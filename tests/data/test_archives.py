@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from nima_pretrain.data.archives import members, open_file
+from nima_pretrain.data.file_lists import SplitFiles
 from nima_pretrain.data.finding import find_photos, listing_of
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.scanning import scan_photos
 from nima_pretrain.data.split import (
-    SplitFiles,
     find_again,
     list_photos,
     split_photos,
@@ -41,6 +41,19 @@ def packed(photo_folder, tmp_path):
         for path in sorted(folder.rglob("*"), reverse=True):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False)
     return tmp_path / "plain", tmp_path / "packed"
+
+
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "600"}
+
+
+@pytest.mark.parametrize("headers", [{"size": "-1536"}, SPARSE], ids=["negative", "sparse"])
+def test_a_damaged_archive_ends_the_search_of_it_alone(photo_folder, headers, caplog):
+    with tarfile.open(photo_folder / "shard.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("2.png")
+        member.size, member.pax_headers = 600, headers
+        tar.addfile(member, io.BytesIO(b"x" * 600))
+    assert len(find_photos(photo_folder, archives=True)) == 6
+    assert "shard.tar: the archive cannot be searched" in caplog.text
 
 
 def test_an_archive_has_the_photos_of_a_folder_under_the_same_names(packed):

@@ -1,6 +1,7 @@
 """Finding and decoding: every kind of file that people have, upright and in sRGB."""
 
 import os
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,19 @@ def test_every_format_is_told_by_its_content_and_decoded(tmp_path, suffix, photo
     assert np.abs(pixels.astype(int) - photo).mean() < 8
     disguised = path.rename(tmp_path / "photo.bin")
     np.testing.assert_array_equal(load_photo(disguised), pixels)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_zero_may_be_white_in_a_tiff(tmp_path, bits):
+    values = np.linspace(0, 2**bits - 1, 64).astype(f"uint{bits}")[None].repeat(8, axis=0)
+    # libtiff's writer sets no such tag: the file is of one strip, written by hand.
+    tags = [(256, 64), (257, 8), (258, bits), (259, 1), (262, 0), (273, 200), (278, 8)]
+    tags += [(277, 1), (279, values.nbytes)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags))
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+    (tmp_path / "scan.tif").write_bytes(head.ljust(200, b"\0") + values.tobytes())
+    pixels = load_photo(tmp_path / "scan.tif")
+    assert np.abs(pixels[0, :, 1] - np.linspace(255, 0, 64)).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "YCbCr"])

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nima_pretrain.data.rating_files import find_images, load_ratings
+from nima_pretrain.data.rating_files import check_apart, find_images, load_ratings
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.check_data import check_data
 
 ROWS = [
     {"image_id": "Beach 1", "label": [1, 2, 3, 2, 0, 0, 2]},
@@ -41,6 +42,30 @@ def test_counts_and_probabilities_become_distributions(tmp_path, images):
     assert ratings.scale.scores.tolist() == [1, 2, 3, 4, 5, 6, 7]
     np.testing.assert_allclose(ratings.distributions.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(ratings.mean_scores, [3.6, 5, 1], rtol=1e-6)
+
+
+def test_an_image_under_two_spellings_is_rated_twice(tmp_path, images):
+    file = write(tmp_path, [*ROWS, {"image_id": "beach 1.jpg", "label": [1] * 7}])
+    with pytest.raises(InputError, match="Beach 1.JPG more than once, as 'Beach 1' and 'beach 1"):
+        load_ratings(file, images)
+    found = check_data(file, images)
+    twice = found.problems[found.problems["problem"] == "rated more than once"]
+    assert twice["detail"].tolist() == ["the image of 'Beach 1', too"]
+
+
+def test_images_behind_a_link_are_found(tmp_path, images):
+    (tmp_path / "other disk").mkdir()
+    (images / "231893.jpeg").rename(tmp_path / "other disk" / "231893.jpeg")
+    (images / "part 2").symlink_to(tmp_path / "other disk")
+    ratings = load_ratings(write(tmp_path, ROWS), images)
+    assert ratings.paths[2] == images / "part 2" / "231893.jpeg"
+
+
+def test_a_photo_is_in_one_part_alone(tmp_path, images):
+    ratings = load_ratings(write(tmp_path, ROWS), images)
+    check_apart({"training": ratings.rows([0, 1]), "validation": ratings.rows([2])})
+    with pytest.raises(InputError, match="'231893' is in the lists of training and test"):
+        check_apart({"training": ratings, "test": ratings.rows([2])})
 
 
 def test_categories_stay_with_their_photos(tmp_path, images):

@@ -79,6 +79,25 @@ def test_lists_name_photos_with_or_without_extension(ratings):
         listed(ratings, ["x"], Path("list.txt"))
 
 
+@pytest.mark.parametrize(
+    ("lines", "chosen"),
+    [
+        (["a/1.jpg"], ["a/1.jpg"]),
+        (["b/1"], ["b/1.jpg"]),
+        (["./a\\1.jpg"], ["a/1.jpg"]),
+        (["images/7.jpg"], ["7"]),
+        (["1.5"], ["1.5"]),
+        (["7.JPG"], ["7"]),
+        (["1.png", "7"], ["7"]),
+    ],
+)
+def test_a_listed_photo_is_no_other_of_a_similar_name(lines, chosen):
+    names = ("a/1.jpg", "b/1.jpg", "1.5", "1.6", "7")
+    paths = tuple(Path(f"{number}.jpg") for number in range(5))
+    ratings = Ratings(paths, np.eye(5), ScoreScale(5), names)
+    assert list(listed(ratings, lines, Path("list.txt")).names) == chosen
+
+
 def test_the_digest_depends_on_content_alone(ratings):
     backwards = ratings.rows(range(39, -1, -1))
     assert backwards.digest == ratings.digest

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nima_pretrain.data.file_lists import SplitFiles, read_file_list
 from nima_pretrain.data.split import (
-    SplitFiles,
     find_again,
     list_photos,
     split_names,
@@ -66,6 +66,23 @@ def test_file_lists_fix_the_split(photo_folder, tmp_path):
     split, _ = split_photos(photos, tmp_path / "unreadable.csv", (1, 1, 1), 0)
     assert split.training == ("a.JPG", "Summer 2021/e.webp")
     assert (split.validation, split.test) == (("b.png",), ())
+
+
+def test_listed_names_are_those_of_the_folder_however_written(photo_folder, tmp_path):
+    lines = f"./a.JPG\n{photo_folder / 'Summer 2021'}//e.webp\n"
+    photos = list_photos(photo_folder, write_lists(tmp_path, lines, ".//b.png\n"))
+    assert photos.names == ("a.JPG", "Summer 2021/e.webp", "b.png")
+    with pytest.raises(InputError, match="1 photos stand more than once .* 'a.JPG'"):
+        list_photos(photo_folder, write_lists(tmp_path, "./a.JPG\n", "a.JPG\n"))
+    with pytest.raises(InputError, match="Expected photos below .*, received '/elsewhere/a.jpg'"):
+        list_photos(photo_folder, write_lists(tmp_path, "/elsewhere/a.jpg\n", "a.JPG\n"))
+
+
+def test_lists_longer_than_any_json_are_read(tmp_path):
+    file = tmp_path / "list.txt"
+    file.write_text("".join(f"train/n01440764/n01440764_{n:08}.JPEG\n" for n in range(900_000)))
+    assert file.stat().st_size > 2**25
+    assert len(read_file_list(file)) == 900_000
 
 
 def test_lists_that_cannot_be_followed_are_refused(photo_folder, tmp_path):

@@ -57,8 +57,9 @@ def test_views_are_those_of_the_bank(photo_folder):
     np.testing.assert_array_equal(next(iter(validation))[0, deterministic], expected)
 
 
-def test_a_vanished_photo_stops_the_batches_with_its_path(photo_folder):
-    validation = batches(photo_folder, vary=False, photos_per_batch=1)
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_vanished_photo_stops_the_batches_with_its_path(photo_folder, num_workers):
+    validation = batches(photo_folder, vary=False, photos_per_batch=1, num_workers=num_workers)
     iterator = iter(validation)
     (photo_folder / validation.names[2]).unlink()
     with pytest.raises(PhotoError, match="a.JPG: .*No such file"):

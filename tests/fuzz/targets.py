@@ -8,9 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from nima_pretrain.data.file_lists import SplitFiles
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import ScoreScale
-from nima_pretrain.data.split import SplitFiles, list_photos
+from nima_pretrain.data.split import list_photos
 from nima_pretrain.library import journal
 from nima_pretrain.library.undo import undo_stars
 from nima_pretrain.library.xmp import Rating, rating_of, with_rating

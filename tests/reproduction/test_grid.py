@@ -18,6 +18,7 @@ from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluate import evaluate
+from nima_pretrain.evaluation.evaluation_files import read_predictions
 from nima_pretrain.reproduction.grid import (
     cells_of,
     folds_of,
@@ -174,15 +175,17 @@ def test_folds_that_cannot_be_used_are_refused(content, tmp_path, changes, messa
         ),
         (['starts={"a/b": {"weights": "none"}}'], "should match pattern"),
         (
-            ['starts={"scratch": {"weights": "none", "shares": [0.5]}}'],
+            ['starts={"scratch": {"weights": "none", "shares": [0.5]}, "a": {"weights": "none"}}'],
             "the largest share of all, 1",
         ),
-        (['transfer={"test": {"ratings": "r.json"}}'], "is the name of the test part"),
+        (['transfer={"test": {"ratings": "r", "images": "i"}}'], "is the name of the test part"),
         (
             ['starts={"scratch": {"weights": "none", "unlabelled": "photos"}}'],
             "unlabelled photos are for distillation",
         ),
         (["shares=[0]"], "greater than 0"),
+        (["seeds=[-1]"], "greater than or equal to 0"),
+        (["seeds=[0, 0]"], r"different seeds, received \[0, 0\]"),
         (["photos=null", 'starts={"scratch": {"tasks": "ranking"}}'], "need photos"),
         (
             ["finetune.width=0.5", 'starts={"scratch": {"tasks": "ranking", "weights": null}}'],
@@ -275,7 +278,7 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
 
     # On ratings of ten times the range, errors are ten times as large, those of the probes too.
     rated = load_ratings(data / "ratings.json", data / "images")
-    tested = rated.called(pd.read_csv(runs["scratch"] / "evaluation/test/predictions.csv")["name"])
+    tested = rated.called(read_predictions(runs["scratch"] / "evaluation" / "test").index)
     for folder in runs.values():
         wide = replace(tested, scale=ScoreScale(4, 0, 30))
         evaluate(folder / "nima.h5", wide, name="wide", resamples=0)

@@ -57,6 +57,8 @@ def run(tmp_path_factory, lively_nima):
     )
     results.write(evaluation)
     (evaluation / "predictions.csv").write_text("name\n")
+    of_others = evaluation.with_name("of others")
+    results.model_copy(update={"weights": "ratings_alone.h5"}).write(of_others)
     return run
 
 
@@ -97,6 +99,7 @@ def test_a_folder_is_published_with_side_car_card_and_list(run, published, name)
     assert card.startswith("---\nlicense: other\nlibrary_name: keras\n")
     for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
         assert word in card
+    assert "of others" not in card
     load_model(published / entry.address, NimaCard)
 
 
@@ -174,6 +177,12 @@ def test_many_processes_at_once_download_once(published, name):
         assert [process.returncode for process in processes] == [0] * 4
         assert server.asked[f"/{name}.h5"] == 1
     assert printed == {f"{cached()[name]}\n"}
+    locks = list(cache_folder().glob(".*.lock"))
+    assert locks
+    for lock in locks:
+        lock.unlink()
+    assert fetch(name) == cached()[name]  # writes nothing: the cache may be read only
+    assert not list(cache_folder().glob(".*.lock"))
 
 
 def test_unknown_names_and_places_are_refused(published, name, tmp_path):

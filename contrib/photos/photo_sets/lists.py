@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from nima_pretrain.data.file_lists import MOST_BYTES
 from nima_pretrain.errors import InputError
 from nima_pretrain.files import read_text, replacing
 
@@ -67,7 +68,7 @@ def read_source(
     Raises:
         InputError: the file cannot be read, or an entry is no photo.
     """
-    text = read_text(file, "photo list")
+    text = read_text(file, "photo list", MOST_BYTES)
     if text.lstrip()[:1] in ("{", "["):
         entries: Iterable[Any] = _photo_objects(_json_values(text, file))
         photos = [_of_object(entry, size, file) for entry in entries]
@@ -115,7 +116,7 @@ def read_list(file: Path) -> list[ListedPhoto]:
     Raises:
         InputError: the file is another one.
     """
-    rows = csv.DictReader(io.StringIO(read_text(file, "photo list"), newline=""))
+    rows = csv.DictReader(io.StringIO(read_text(file, "photo list", MOST_BYTES), newline=""))
     if rows.fieldnames is None or tuple(rows.fieldnames) != ListedPhoto._fields:
         raise InputError(
             f"Expected a list with the columns {', '.join(ListedPhoto._fields)}, which the command "

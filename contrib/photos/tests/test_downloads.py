@@ -13,7 +13,8 @@ from photo_sets.checking import check
 from photo_sets.downloading import ENVIRONMENT, download
 from photo_sets.lists import ListedPhoto, read_list
 
-from nima_pretrain.data.split import PARTS, SplitFiles, list_photos, split_photos
+from nima_pretrain.data.file_lists import SplitFiles
+from nima_pretrain.data.split import PARTS, list_photos, split_photos
 from nima_pretrain.errors import InputError
 
 IMG2DATASET = Path(os.environ.get("IMG2DATASET_ENVIRONMENT", ENVIRONMENT))

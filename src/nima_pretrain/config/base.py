@@ -18,6 +18,7 @@ BackboneName = Literal[
 HeadName = Literal["dense", "mlp"]
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # Names are used as folder names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 

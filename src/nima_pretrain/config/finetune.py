@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from nima_pretrain.config.base import HeadName, NetworkConfig
+from nima_pretrain.config.base import HeadName, NetworkConfig, Seed
 from nima_pretrain.config.order import OrderConfig
 
 
@@ -70,7 +70,7 @@ class FinetuneConfig(NetworkConfig):
     order: OrderConfig = Field(
         OrderConfig(), description="the ordering stage, where photos without ratings are given"
     )
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: Seed = 0
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="time between checkpoints within an epoch; 0: every step"
     )

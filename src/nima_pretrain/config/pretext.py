@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from nima_pretrain.config.base import NetworkConfig, Share
+from nima_pretrain.config.base import NetworkConfig, Seed, Share
 
 
 def _known_tasks(tasks: str) -> str:
@@ -51,7 +51,7 @@ class PretextConfig(NetworkConfig):
     split: tuple[PositiveFloat, PositiveFloat, NonNegativeFloat] = Field(
         (100.0, 15.0, 15.0), description="proportions of training, validation and test photos"
     )
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: Seed = 0
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "float32", description="of the backbone; heads and losses are float32"
     )
@@ -116,6 +116,8 @@ class PretrainConfig(PretextConfig):
                 "series_per_photo gives noisy losses, whose exponential is not that of all series "
                 "on average: set balance to linear"
             )
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise ValueError("warmup_epochs belong to the cosine schedule: set schedule to cosine")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, create_model, model_validator
 
-from nima_pretrain.config.base import Config, Name, NetworkConfig, Share
+from nima_pretrain.config.base import Config, Name, NetworkConfig, Seed, Share
 from nima_pretrain.config.distill import DistillConfig, TeachingConfig
 from nima_pretrain.config.finetune import FinetuneConfig
 from nima_pretrain.config.pretext import (
@@ -123,7 +123,7 @@ class ReproduceConfig(_Methods):
     )
     baseline: str = "ImageNet"
     shares: tuple[Share, ...] = Field((1.0,), min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="of fine-tuning")
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="of fine-tuning")
     pretrain_per_seed: bool = Field(
         False, description="whether every seed has a pretraining of its own, with that seed"
     )
@@ -135,6 +135,8 @@ class ReproduceConfig(_Methods):
     def _fits_together(self) -> "ReproduceConfig":
         if self.folds and self.lists:
             raise ValueError("folds and lists both split the ratings: give one of them")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"expected different seeds, received {list(self.seeds)}")
         if self.baseline not in self.starts:
             raise ValueError(
                 f"expected the baseline to be one of {', '.join(self.starts)}, received "

@@ -104,10 +104,12 @@ def _read_places(archive: Path, size: int, modified: int) -> dict[str, _Place]:
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
+                if member.size < 0:  # tarfile would read it again and again
+                    raise tarfile.ReadError("a member has a negative size")
                 name = PurePosixPath(member.name)
                 if member.isreg() and not member.issparse() and not _leaves(name):
                     places[name.as_posix()] = _Place(member.offset_data, member.size)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         raise OSError(errno.EINVAL, f"is not a whole tar file: {error}", str(archive)) from None
     return places
 

@@ -26,6 +26,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "HEIF")
 # of the network's input. benchmarks/reduced_decoding.py measures the effect on scores.
 REDUCED_TO = 6
 
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and one of its values
+
 # Larger photos are decoded one at a time: decoding takes several times their size in memory.
 _LARGE_PIXELS = 40_000_000
 _one_large_photo = threading.Lock()
@@ -214,6 +216,10 @@ def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
         raise PhotoError(path, "more than 16 bits a pixel; save it as 8 or 16 bit")
+    # Pillow inverts photos in which 0 is white at 8 bits, but not at 16.
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = np.iinfo(np.uint16).max - values
     return Image.fromarray(np.uint8(values // 257))
 
 

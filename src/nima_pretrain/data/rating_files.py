@@ -1,19 +1,19 @@
 """Loading of ratings files, and the search for the rated images."""
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from nima_pretrain.data.file_lists import read_file_list
 from nima_pretrain.data.finding import EXTENSIONS
+from nima_pretrain.data.folders import files_below
 from nima_pretrain.data.rating_formats import read_rows
 from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
 from nima_pretrain.data.raw_pairs import without_paired_raws
-from nima_pretrain.data.split import read_file_list
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, PhotoError
 
 # The rated photos of a run, with their parts.
 RATINGS = "ratings.csv"
@@ -65,6 +65,14 @@ def load_ratings(file: Path, images: Path, scale: ScoreScale | None = None) -> R
             raise InputError(f"{message} Add them, or take them out of the ratings.")
         logger.warning("%s They are left out.", message)
     kept = [row for row, path in enumerate(found) if isinstance(path, Path)]
+    first_of: dict[Path | str | None, str] = {}
+    for row in kept:
+        named = first_of.setdefault(found[row], rows.ids[row])
+        if named != rows.ids[row]:
+            raise InputError(
+                f"{file} rates the image {found[row]} more than once, as {named!r} and "
+                f"{rows.ids[row]!r}. Keep one entry for each."
+            )
     return Ratings(
         tuple(path for path in found if isinstance(path, Path)),
         rows.distributions[kept],
@@ -109,6 +117,24 @@ def listed_in(ratings: Ratings, file: Path | str) -> Ratings:
     return listed(ratings, read_file_list(file), file)
 
 
+def check_apart(parts: Mapping[str, Ratings]) -> None:
+    """Checks that no photo is in two parts of a split.
+
+    Args:
+        parts: the ratings of each part, by its name.
+
+    Raises:
+        InputError: one is.
+    """
+    part_of: dict[str, str] = {}
+    for part, ratings in parts.items():
+        for name in ratings.names:
+            if part_of.setdefault(name, part) != part:
+                raise InputError(
+                    f"{name!r} is in the lists of {part_of[name]} and {part}. Keep it in one."
+                )
+
+
 def repeated_ids(ids: Sequence[str]) -> list[str]:
     """Returns the duplicates among ids."""
     return [image_id for image_id, times in Counter(ids).items() if times > 1]
@@ -128,15 +154,14 @@ def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
         raise InputError(f"Expected the folder of the rated images, but {images} does not exist.")
     by_path: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
-    for folder, _, names in os.walk(images):
-        inside = Path(folder).relative_to(images).as_posix()
-        for name in sorted(names):
-            stem, _, extension = name.rpartition(".")
-            if f".{extension.lower()}" in EXTENSIONS:
-                relative = name if inside == "." else f"{inside}/{name}"
-                place = stem if inside == "." else f"{inside}/{stem}"
-                by_path.setdefault(place.lower(), []).append(relative)
-                by_name.setdefault(stem.lower(), []).append(relative)
+    for file in files_below(images, _images_among):
+        if isinstance(file, PhotoError):
+            logger.warning("%s", file)
+            continue
+        relative = file.relative_to(images).as_posix()
+        place = relative.rpartition(".")[0].lower()
+        by_path.setdefault(place, []).append(relative)
+        by_name.setdefault(place.rpartition("/")[2], []).append(relative)
 
     def find(image_id: str) -> Path | str | None:
         wanted = image_id.lower().replace("\\", "/").removeprefix("./")
@@ -155,6 +180,10 @@ def find_images(ids: Sequence[str], images: Path) -> list[Path | str | None]:
         return images / found[0] if found else None
 
     return [find(image_id) for image_id in ids]
+
+
+def _images_among(names: Sequence[str]) -> list[str]:
+    return [name for name in names if f".{name.rpartition('.')[2].lower()}" in EXTENSIONS]
 
 
 def read_named(file: Path) -> pd.DataFrame:

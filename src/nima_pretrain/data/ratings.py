@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nima_pretrain.data.finding import EXTENSIONS
 from nima_pretrain.data.split import PARTS, split_names
 from nima_pretrain.errors import InputError
 
 _WIDEST_INTEGER_SCALE = 20
 _BINS_OF_OTHER_SCALES = 10
+MOST_BINS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,12 @@ def parse_scale(text: str) -> ScoreScale:
         whole = steps == int(steps) and low == int(low) and 2 <= steps < _WIDEST_INTEGER_SCALE
         bins = int(parts[2]) if len(parts) > 2 else int(steps) + 1 if whole else None
         bins = _BINS_OF_OTHER_SCALES if bins is None else bins
-        if len(parts) > 3 or not np.isfinite(steps) or steps <= 0 or bins < 2:
+        if len(parts) > 3 or not np.isfinite(steps) or steps <= 0 or not 2 <= bins <= MOST_BINS:
             raise ValueError
     except (ValueError, IndexError, OverflowError):
         raise InputError(
-            f"Expected a scale as LOW:HIGH or LOW:HIGH:BINS, e.g. 1:5 or 0:100:11, received "
-            f"{text!r}."
+            f"Expected a scale as LOW:HIGH or LOW:HIGH:BINS, e.g. 1:5 or 0:100:11, with at most "
+            f"{MOST_BINS} bins, received {text!r}."
         ) from None
     return ScoreScale(bins, low, high)
 
@@ -106,7 +108,8 @@ class Ratings:
         categories: the category of each photo, "" if unknown; empty without any.
 
     Raises:
-        InputError: two photos have one name, by which they could not be split apart.
+        InputError: two photos have one name, by which they could not be split apart; or there are
+            more than 1000 bins.
     """
 
     paths: tuple[Path, ...]
@@ -118,6 +121,10 @@ class Ratings:
     categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.scale.bins > MOST_BINS:
+            raise InputError(
+                f"Expected ratings of at most {MOST_BINS} bins, received {self.scale.bins}."
+            )
         if len(set(self.names)) < len(self.names):
             name, times = Counter(self.names).most_common(1)[0]
             raise InputError(
@@ -146,7 +153,7 @@ class Ratings:
             for name, row in zip(self.names, self.distributions.tolist(), strict=True)
         ]
         text = "\n".join([str(self.scale), *sorted(lines)])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
     def rows(self, rows: Sequence[int]) -> "Ratings":
         """Returns the ratings of some rows, in the given order."""
@@ -202,7 +209,10 @@ class Ratings:
 
 
 def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
-    """Returns the ratings of the photos in a list, by id, with or without extension.
+    """Returns the ratings of the photos in a list, by id.
+
+    A list may name photos without their extension or folder where the ratings have it, and the
+    reverse: `a/1` and `1.jpg` are `a/1.jpg`, but `b/1.jpg` and `1.png` are not.
 
     A list may contain photos without a rating, as AVA's lists contain unavailable images.
 
@@ -214,9 +224,12 @@ def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
     Raises:
         InputError: the list names none of the photos.
     """
-    wanted = {name for line in names for name in (line.strip(), Path(line.strip()).stem)}
+    lines = [line.strip().replace("\\", "/").removeprefix("./") for line in names]
+    wanted, shorter = set(lines), {name for line in lines for name in _names_of(line)}
     rows = [
-        row for row, name in enumerate(ratings.names) if name in wanted or Path(name).stem in wanted
+        row
+        for row, name in enumerate(ratings.names)
+        if name in shorter or any(other in wanted for other in _names_of(name))
     ]
     if not rows:
         raise InputError(
@@ -224,3 +237,10 @@ def listed(ratings: Ratings, names: Sequence[str], source: Path) -> Ratings:
             f"{names[0]!r}, the ratings with {ratings.names[0]!r}."
         )
     return ratings.rows(rows).without_parts()
+
+
+def _names_of(name: str) -> tuple[str, ...]:
+    """Returns a photo's name, and those without its extension, its folder, and both."""
+    stem, _, extension = name.rpartition(".")
+    bare = stem if f".{extension.lower()}" in EXTENSIONS else name
+    return name, bare, name.rpartition("/")[2], bare.rpartition("/")[2]

@@ -1,22 +1,21 @@
 """The split of photos into training, validation and test."""
 
 import hashlib
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nima_pretrain.data.archives import is_file
+from nima_pretrain.data.file_lists import SplitFiles
 from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError, shortened
-from nima_pretrain.files import read_text, write_table
+from nima_pretrain.files import write_table
 
 if TYPE_CHECKING:
     import pandas as pd  # imported where it is used: it takes a third of the start of scoring
@@ -35,44 +34,6 @@ class PhotoSplit:
     training: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
-
-
-class SplitFiles(NamedTuple):
-    """File lists of the parts, one path relative to the photo folder per line."""
-
-    training: Path
-    validation: Path
-    test: Path | None = None
-
-    def read(self) -> tuple[tuple[str, ...], ...]:
-        """Returns the names of training, validation and test.
-
-        Raises:
-            InputError: a file cannot be read or is empty, or a photo is listed twice.
-        """
-        groups = tuple(tuple(read_file_list(file)) if file else () for file in self)
-        repeated = [name for name, times in Counter(chain(*groups)).items() if times > 1]
-        if repeated:
-            raise InputError(
-                f"{len(repeated)} photos stand more than once in the file lists, e.g. "
-                f"{shortened(repeated[0])}. Keep each in one list."
-            )
-        return groups
-
-
-def lists_of(
-    training: Path | str | None, validation: Path | str | None, test: Path | str | None = None
-) -> SplitFiles | None:
-    """Returns the file lists of a fixed split; None without any.
-
-    Raises:
-        InputError: one of training and validation is missing.
-    """
-    if training is None and validation is None and test is None:
-        return None
-    if training is None or validation is None:
-        raise InputError("Expected --training-list and --validation-list together.")
-    return SplitFiles(Path(training), Path(validation), Path(test) if test else None)
 
 
 @dataclass(frozen=True)
@@ -100,7 +61,7 @@ def list_photos(folder: Path, lists: SplitFiles | None = None) -> Photos:
         paths = find_photos(folder, archives=True)
         root = root_of(folder)
         return Photos(root, tuple(path.relative_to(root).as_posix() for path in paths))
-    listed = lists.read()
+    listed = lists.read(folder)
     names = tuple(chain(*listed))
     missing = [name for name in names if not is_file(folder / name)]
     if missing:
@@ -233,17 +194,3 @@ def split_names(
         if proportions[group - 1] > 0 and len(names) >= groups:
             bounds[group] = max(bounds[group], bounds[group - 1] + 1)
     return tuple(ordered[start:stop] for start, stop in pairwise(bounds))
-
-
-def read_file_list(file: Path) -> list[str]:
-    """Returns the lines of a file list, one relative path per line.
-
-    Raises:
-        InputError: the file cannot be read or is empty.
-    """
-    # Not by `splitlines`, which also splits at characters that names may have.
-    lines = re.split(r"\r\n?|\n", read_text(file, "file list"))
-    names = [line for line in lines if line.strip()]
-    if not names:
-        raise InputError(f"Expected one photo a line in {file}, but it is empty.")
-    return names

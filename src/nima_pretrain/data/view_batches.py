@@ -93,7 +93,8 @@ class ViewBatches:
 
 def number_of(name: str) -> int:
     """Returns a number for a photo that is independent of all other photos."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "little")
 
 
 def _empty_aligned(shape: tuple[int, ...]) -> np.ndarray:

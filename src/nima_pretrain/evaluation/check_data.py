@@ -133,6 +133,7 @@ def _places(
     file: Path, part: str, rows: RatedRows, images: Path
 ) -> tuple[list[_Found], list[_Problem]]:
     found, problems = [], []
+    first_of: dict[Path, str] = {}
     parts = rows.parts or [part] * len(rows.ids)
     for image_id, of_entry, path in zip(
         rows.ids, parts, find_images(rows.ids, images), strict=True
@@ -141,6 +142,9 @@ def _places(
             problems.append(("missing image", str(file), "", image_id, f"not in {images}"))
         elif isinstance(path, str):
             problems.append(("ambiguous image", str(file), "", image_id, path))
+        elif first_of.setdefault(path, image_id) != image_id:
+            same = f"the image of {first_of[path]!r}, too"
+            problems.append(("rated more than once", str(file), "", image_id, same))
         found.append(
             _Found(file, part, of_entry, image_id, path if isinstance(path, Path) else None)
         )

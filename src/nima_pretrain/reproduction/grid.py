@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nima_pretrain.config import PretextConfig, RatingsConfig, ReproduceConfig
-from nima_pretrain.data.rating_files import as_ratings, listed_in
+from nima_pretrain.data.rating_files import as_ratings, check_apart, listed_in
 from nima_pretrain.data.ratings import Ratings
 from nima_pretrain.data.split import PARTS
 from nima_pretrain.errors import InputError
@@ -49,12 +49,14 @@ def folds_of(config: ReproduceConfig, ratings: Ratings) -> list[Fold]:
     """Returns the splits of the ratings: by folds, by file lists, or by the ratings' own split.
 
     Raises:
-        InputError: a file cannot be read, a photo has no fold, or a part is empty.
+        InputError: a file cannot be read, a photo has no fold or is in two lists, or a part is
+            empty.
     """
     if config.folds:
         return list(_by_folds(config.folds, ratings))
     if config.lists:
         parts = [listed_in(ratings, file) for file in config.lists]
+        check_apart(dict(zip(PARTS, parts, strict=True)))
     else:
         parts = [ratings.part(part) for part in PARTS]
     if not all(len(part) for part in parts):

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nima_pretrain.config import TrainConfig
+from nima_pretrain.data.file_lists import lists_of
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.rating_files import as_ratings
 from nima_pretrain.data.ratings import Ratings, ScoreScale
-from nima_pretrain.data.split import list_photos, lists_of
+from nima_pretrain.data.split import list_photos
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluate import evaluate
 from nima_pretrain.files import write_table

@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from nima_pretrain.config import PretextConfig
+from nima_pretrain.data.file_lists import lists_of
 from nima_pretrain.data.split import (
     PARTS,
     PHOTOS,
     PhotoSplit,
     find_again,
     list_photos,
-    lists_of,
     photo_list,
     split_photos,
     write_photo_list,

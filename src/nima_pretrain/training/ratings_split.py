@@ -8,7 +8,7 @@ import pandas as pd
 
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.finding import find_photos, root_of
-from nima_pretrain.data.rating_files import RATINGS, as_ratings, listed_in, read_named
+from nima_pretrain.data.rating_files import RATINGS, as_ratings, check_apart, listed_in, read_named
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.data.scanning import Scan, scan_photos, write_unreadable
 from nima_pretrain.data.split import PHOTOS, PhotoSplit, write_photo_list
@@ -89,7 +89,11 @@ def ratings_of(
         held_out = listed_in(rated, validation_list)
     elif validation_ratings is not None:
         held_out = as_ratings(validation_ratings, images, scale)
-    return listed_in(rated, training_list) if training_list else rated, held_out
+    training = listed_in(rated, training_list) if training_list else rated
+    if validation_list:
+        assert held_out is not None
+        check_apart({"training": training, "validation": held_out})
+    return training, held_out
 
 
 def split_ratings(
