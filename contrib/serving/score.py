@@ -8,6 +8,7 @@ It needs Python alone, and sends one photo a request.
 import argparse
 import base64
 import csv
+import http.client
 import json
 import sys
 import time
@@ -38,8 +39,10 @@ def score(photo: Path, address: str, timeout: float) -> tuple[float | None, str]
             reason = _reason(error)
             if error.code not in (503, 504):
                 break
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error))
+        except (ValueError, LookupError, TypeError):
+            reason = "the answer has no score"
         time.sleep(2**attempt / 4)
     return None, reason
 
@@ -73,6 +76,7 @@ def main() -> None:
     address = f"{given.server.rstrip('/')}/v1/models/{given.name}:predict"
     photos = find(given.photos)
     failed = 0
+    sys.stdout.reconfigure(errors="surrogateescape")  # names may have bytes that are not UTF-8
     rows = csv.writer(sys.stdout)
     rows.writerow(["path", "mean", "error"])
     with ThreadPoolExecutor(given.at_once) as executor:

@@ -69,6 +69,10 @@ def test_a_pretext_model_survives_its_file(backbone, tmp_path):
     save_weights(model, tmp_path / "pretext.h5", side_car.model_copy(update=changed))
     with pytest.raises(InputError, match="trained on other views than 'paper'"):
         load_model(tmp_path / "pretext.h5")
+    for tasks in (("level_consistency",), ("cross_photo_ranking", "ranking"), ("ranking",) * 2):
+        save_weights(model, tmp_path / "pretext.h5", side_car.model_copy(update={"tasks": tasks}))
+        with pytest.raises(InputError, match="cannot be loaded: Expected .*, received"):
+            load_model(tmp_path / "pretext.h5")
 
 
 @pytest.mark.shared

@@ -3,9 +3,12 @@
 import base64
 import csv
 import http.client
+import http.server
 import io
 import json
+import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -283,6 +286,31 @@ def test_the_client_writes_a_row_for_every_photo(server, photos, expected):
     assert [row["path"] for row in rows] == list(map(str, photos))
     assert [float(row["mean"]) for row in rows] == pytest.approx(expected, abs=0.01)
     assert (last["mean"], last["error"]) == ("", "No such file or directory")
+
+
+def test_an_answer_that_is_no_score_costs_one_row(photos):
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        odd = photos[0].with_name(os.fsdecode(b"caf\xe9.jpg"))
+        shutil.copy(photos[0], odd)
+        command = [sys.executable, str(FOLDER / "score.py"), str(odd), str(photos[0])]
+        command += ["--server", f"http://127.0.0.1:{proxy.server_port}"]
+        done = subprocess.run(command, capture_output=True, check=False)
+        proxy.shutdown()
+    assert done.returncode == 1
+    assert done.stderr == b"0 photos scored, 2 could not be\n"
+    assert done.stdout.count(b"the answer has no score") == 2
+    assert os.fsencode(odd) in done.stdout
 
 
 def test_a_folder_that_is_no_litert_export_is_refused(tmp_path):

@@ -28,6 +28,7 @@ from nima_pretrain.training.ratings_split import RatingsSplit, photos_without_ra
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.run_directory import config_of_run
 from nima_pretrain.training.several_workers import refuse_several_workers
+from nima_pretrain.weights.store import check_base_weights
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +83,11 @@ def distill(
         raise InputError("Expected a config with teachers, received none.")
     config = config or config_of_run(run, DistillConfig)
     others = Path(unlabelled) if unlabelled else None
+    # Or a run would be replaced for nothing.
+    for teacher in config.teachers:
+        check_base_weights(teacher.weights)
     if others:
-        find_photos(others)  # or a run would be replaced for nothing
+        find_photos(others)
     folder = Path(cache) if cache else run.parent / "features"
     return finetune(
         ratings,

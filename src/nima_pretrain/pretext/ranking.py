@@ -143,4 +143,9 @@ def _known_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise ValueError(f"Unknown tasks {unknown}. Known tasks: {', '.join(TASKS)}.")
+    if not tasks or len(set(tasks)) < len(tasks):
+        raise ValueError(f"Expected one or more different tasks, received {list(tasks)}.")
+    for index, task in enumerate(tasks):
+        if TASKS[task].predicts not in tasks[: index + 1]:
+            raise ValueError(f"Expected ranking before {task}, received {list(tasks)}.")
     return tuple(tasks)

@@ -91,7 +91,7 @@ def start_from(
         InputError: see `find_backbone`.
     """
     file = find_backbone(weights, config, preferred)
-    if not side_car_path(Path(file)).is_file():
+    if file in ("imagenet", "none") or not side_car_path(Path(file)).is_file():
         return file, config
     side_car = read_beside(Path(file))
     keys = {"backbone", "width"}
@@ -153,10 +153,12 @@ def fetch(name: str, source: str | None = None) -> Path:
     if not source and name in bundled():
         return bundled()[name]
     folder = cache_folder()
+    target = folder / f"{name}.h5"
+    if _is_whole(target):  # also in a cache that is read only
+        return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{name}.lock"):
-            target = folder / f"{name}.h5"
             if not _is_whole(target):
                 _bring(name, target, source)
             return target
