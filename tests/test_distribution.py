@@ -33,7 +33,7 @@ def uv(*arguments: object) -> None:
 def built(tmp_path_factory) -> Path:
     """A folder with the sdist of a copy of the project, and the wheel that is built from it."""
     project = tmp_path_factory.mktemp("project")
-    for name in ("pyproject.toml", "MANIFEST.in", *PAGES):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", *PAGES):
         shutil.copy(ROOT / name, project)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("src", "models", "docs", "tests"):
