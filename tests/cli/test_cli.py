@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,9 +19,6 @@ from nima_pretrain.weights.store import save_weights
 from tests.conftest import ROOT
 
 NETWORK = NetworkConfig(width=0.35, input_size=32)
-NOT_AS_ROOT = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look at everything"
-)
 
 
 @pytest.fixture(scope="module")
@@ -378,15 +374,12 @@ def test_no_run_is_deleted_for_a_training_that_cannot_begin(
     assert (old / "results.json").is_file()
 
 
-@pytest.mark.parametrize(
-    "name", ["x" * 300, pytest.param("closed/photo.jpg", marks=NOT_AS_ROOT)], ids=["long", "closed"]
-)
-def test_paths_that_cannot_be_looked_at_are_refused(monkeypatch, capsys, tmp_path, name):
-    (tmp_path / "closed").mkdir(mode=0)
+def test_a_name_that_is_too_long_for_any_file_is_refused(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
+    name = "x" * 300
     assert run(monkeypatch, "pretrain", name, "--run", "new") == 2
     shown = capsys.readouterr().err
-    assert name in shown
+    assert f"{name}: File name too long" in shown
     assert "Traceback" not in shown
 
 

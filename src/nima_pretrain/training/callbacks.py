@@ -185,7 +185,7 @@ def check_finite(loss: float) -> None:
     """
     if not math.isfinite(loss):
         raise InputError(
-            "Training diverged: no epoch had a finite validation loss. "
+            "Training diverged: expected a finite validation loss, received none. "
             "Lower the learning rates with --set, or start from other weights."
         )
 

@@ -126,8 +126,8 @@ def goes_on(run: Path, resume: bool) -> bool:
 def check_run(run: Path, config: Config, *, overwrite: bool, resume: bool) -> None:
     """Checks what `open_run` does, and changes nothing.
 
-    A training does this first, then whatever else may fail for its inputs, and opens its run last:
-    nothing is deleted for a training that cannot begin.
+    A training does this first, then finds photos, ratings and weights that fit, and opens its run
+    last: no run is deleted for one that cannot begin. Photos are decoded after that.
 
     Raises:
         InputError: see `open_run`.

@@ -20,7 +20,7 @@ from pydantic import (
 
 from nima_pretrain import __version__
 from nima_pretrain.config import Config, HeadName, NetworkConfig
-from nima_pretrain.data.ratings import ScoreScale
+from nima_pretrain.data.ratings import MOST_BINS, ScoreScale
 from nima_pretrain.errors import InputError, reason_of, shortened
 from nima_pretrain.files import read_json
 
@@ -34,7 +34,7 @@ PREPROCESSING = "upright sRGB, short side first, bilinear"
 class ScaleConfig(Config):
     """A score scale as stored in the side-car."""
 
-    bins: int = Field(ge=2, le=1000)
+    bins: int = Field(ge=2, le=MOST_BINS)
     low: FiniteFloat
     high: FiniteFloat
 
