@@ -1,10 +1,11 @@
 """Shared fixtures: real photographs from installed packages, and the folder of outside data."""
 
+import logging
 import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from nima_pretrain.cli.console import be_quiet
 from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data import finding, raw
 from nima_pretrain.data.samples import embedded_photos
@@ -42,8 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Every test begins with the same random numbers, whichever ran before it."""
+    """Every test begins with the same random numbers and a quiet log, whichever ran before it."""
     keras.utils.set_random_seed(0)
+    logging.getLogger("nima_pretrain").handlers.clear()
+    be_quiet()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Logged names that are not UTF-8 are escaped: pytest's workers end at a report with one."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")

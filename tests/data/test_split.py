@@ -1,5 +1,6 @@
 """The split of photos into training, validation and test."""
 
+import logging
 import os
 
 import pytest
@@ -19,7 +20,8 @@ from nima_pretrain.errors import InputError
 NAMES = [f"photo {number}.jpg" for number in range(130)]
 
 
-def test_names_that_are_not_utf_8_are_split_listed_and_found_again(photo_folder, tmp_path):
+def test_names_that_are_not_utf_8_are_split_listed_and_found_again(photo_folder, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "nima_pretrain")
     odd = os.fsdecode(b"caf\xe9.jpg")
     (photo_folder / "a.JPG").rename(photo_folder / odd)
     (photo_folder / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
@@ -27,6 +29,7 @@ def test_names_that_are_not_utf_8_are_split_listed_and_found_again(photo_folder,
     write_photo_list(tmp_path / "photos.csv", split, scan)
     assert b"caf\xe9.jpg," in (tmp_path / "photos.csv").read_bytes()
     assert b"\xff.png," in (tmp_path / "bad.csv").read_bytes()
+    assert "\udcff.png" in caplog.text
     again, _ = find_again(tmp_path / "photos.csv", photo_folder)
     assert again == split
     assert odd in {*again.training, *again.validation, *again.test}
