@@ -15,10 +15,10 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from nima_pretrain.cli.console import be_quiet
 from nima_pretrain.cli.startup import import_tensorflow
 from nima_pretrain.data import finding, raw
 from nima_pretrain.data.samples import embedded_photos
+from nima_pretrain.progress import show_on
 
 import_tensorflow()
 
@@ -46,8 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup() -> None:
     """Every test begins with the same random numbers and a quiet log, whichever ran before it."""
     keras.utils.set_random_seed(0)
-    logging.getLogger("nima_pretrain").handlers.clear()
-    be_quiet()
+    show_on(None)
+    logger = logging.getLogger("nima_pretrain")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.hookimpl(wrapper=True)
