@@ -1,10 +1,12 @@
 """The ordering stage of fine-tuning: a NIMA model learns to score distorted views lower.
 
 A model that saw only undistorted photos with ratings prefers many distorted copies. Here it is
-trained further, on series of distorted views beside the ratings. Three things keep what it knows
-of content: views are taught the model's own score of the undistorted photo, lowered by the
-strength of the distortion; weights return to those before the stage at a small rate; batch-norm
-keeps its statistics, and dropout is off.
+trained further, on series of distorted views beside the ratings. What it knows of content is kept
+by pseudo-labels (a view is taught the model's own score of its undistorted photo, lowered by the
+level of the distortion), by decoupled decay of the backbone towards its weights before the stage
+(`anchor`; L2-SP, Li et al. 2018), by fixed batch-norm statistics without dropout, and by
+interpolation between the weights before and after the stage (`kept`; WiSE-FT, Wortsman et al.
+2022).
 """
 
 import hashlib
@@ -53,7 +55,8 @@ class Ordered(NamedTuple):
     """Results of the ordering stage.
 
     Attributes:
-        metrics: logs of its end.
+        metrics: loss and ordered pairs of the last tenth of the training, before interpolation, and
+            `val_loss` of the final weights: their EMD on the validation photos.
         training_data: the photos without ratings, for the side-car.
     """
 
@@ -113,7 +116,7 @@ def learn_order(
         OrderLoss(scale.scores, order),
         metrics=[OrderedPairs(scale.scores)],
     )
-    log_folder = run / "order"
+    log = run / "order"
     with training, validation:
         resumable_fit(
             trained,
@@ -125,16 +128,21 @@ def learn_order(
                 ReturnTo(backbone.trainable_variables, order.anchor),
                 LogLearningRates(["backbone_learning_rate", "head_learning_rate"]),
                 ShowProgress(training, _EPOCHS, ("loss", "val_loss", "ordered_pairs")),
-                *log_files(log_folder),
+                *log_files(log),
             ],
         )
-    after = model.get_weights()
-    mixed = [old + order.kept * (new - old) for old, new in zip(before, after, strict=True)]
-    model.set_weights(mixed)
-    last = read_log(log_folder / "log.csv")[-1]
-    check_finite(float(last["val_loss"]))
+        after = model.get_weights()
+        model.set_weights(
+            [old + order.kept * (new - old) for old, new in zip(before, after, strict=True)]
+        )
+        final = trained.evaluate(
+            validation.dataset, steps=validation.steps, verbose=0, return_dict=True
+        )
+    check_finite(final["loss"])
+    last = read_log(log / "log.csv")[-1]
+    metrics = {name: float(last[name]) for name in ("loss", "ordered_pairs")}
     return Ordered(
-        {name: float(value) for name, value in last.items() if name != "epoch"},
+        metrics | {"val_loss": float(final["loss"])},
         {"bank": order.bank, "photos": len(digests), "sha256": _digest_of(digests)},
     )
 

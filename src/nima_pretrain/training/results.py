@@ -37,7 +37,7 @@ class FinetuneResults(Results):
         epochs: number of all trained epochs.
         best_epoch: the epoch whose weights are saved, from 1.
         metrics: metrics of the best epoch; `val_loss` is the EMD on the validation photos.
-        ordered: metrics at the end of the ordering stage; None without one.
+        ordered: metrics of the ordering stage, see `order_stage.Ordered`; None without one.
         backbone_weights: initialization of the backbone.
         ratings_sha256: hash of the training ratings.
         teacher: epochs and validation loss of the teacher's head (distillation).
