@@ -38,7 +38,7 @@ def main(
     import tensorflow as tf
 
     from nima_pretrain.networks import build_backbone, build_pretext_model
-    from nima_pretrain.pretext.chunks import pull_back_in_chunks, shuffled_chunks
+    from nima_pretrain.pretext.chunks import backpropagate_in_chunks, shuffled_chunks
     from nima_pretrain.pretext.methods import method_of
     from nima_pretrain.training.feed import Feed
 
@@ -68,7 +68,7 @@ def main(
     @tf.function
     def plain_pass(num_images: tf.Tensor) -> tf.Tensor:
         few = shuffled_chunks(num_images, chunk_size, tf.constant([0, 0]))
-        pulled = pull_back_in_chunks(model.backbone, images, few, gradients)
+        pulled = backpropagate_in_chunks(model.backbone, images, few, gradients)
         return tf.add_n([tf.reduce_sum(part) for part in pulled])
 
     plain_pass(tf.constant(2 * chunk_size))  # traces and warms up

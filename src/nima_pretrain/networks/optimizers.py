@@ -1,7 +1,7 @@
 """Optimizers of the paper, for Keras 2 and 3.
 
 Separate learning rates for parts of a network need tensorflow-addons in Keras 2, while Keras 3
-supports them itself. Only this module depends on the difference.
+supports them itself. `gradients` makes the steps.
 
 Weight decay is added to the gradient, as in PyTorch's RMSprop and Adam, with which the paper
 trained. Keras' own `weight_decay` differs: it shrinks the weights directly, here by a factor of

@@ -1,4 +1,4 @@
-"""The exact gradient of a backbone over large batches, computed in chunks.
+"""Gradient caching (Gao et al. 2021): the exact gradient of a large batch, chunk by chunk.
 
 The activations of a thousand images fill a hundred gigabytes, but the heads need only one feature
 vector per image. So the features are computed chunk by chunk without a tape. The heads and losses
@@ -97,13 +97,49 @@ def features_in_chunks(
     return features
 
 
-def pull_back_in_chunks(
+def gradients_in_chunks(
+    backbone: keras.Model,
+    head: keras.Model,
+    images: tf.Tensor,
+    chunks: Chunks,
+    loss_of: Callable[[tf.Tensor], tf.Tensor],
+    training: bool = True,
+    xla: bool = False,
+    scale: tf.Tensor | float = 1.0,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Returns a loss of the features of all images, and its gradient.
+
+    The gradient is of the trainable variables of the backbone, then of the head, times the scale.
+
+    Args:
+        backbone: see `features_in_chunks`.
+        head: the model with the other variables of the loss.
+        images: see `features_in_chunks`.
+        chunks: see `features_in_chunks`.
+        loss_of: from features (N, F) float32 to a scalar.
+        training: see `features_in_chunks`.
+        xla: see `features_in_chunks`.
+        scale: loss scale of a mixed precision.
+    """
+    features = features_in_chunks(backbone, images, chunks, training, xla)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        loss = loss_of(features)
+        scaled = scale * loss
+    by_features, by_head = tape.gradient(scaled, (features, head.trainable_variables))
+    by_backbone = []
+    if backbone.trainable_variables:
+        by_backbone = backpropagate_in_chunks(backbone, images, chunks, by_features, training, xla)
+    return loss, [*by_backbone, *by_head]
+
+
+def backpropagate_in_chunks(
     backbone: keras.Model,
     images: tf.Tensor,
     chunks: Chunks,
     gradients: tf.Tensor,
-    xla: bool = False,
     training: bool = True,
+    xla: bool = False,
 ) -> list[tf.Tensor]:
     """Returns the gradient of the backbone's trainable variables, one tensor each.
 
@@ -114,14 +150,14 @@ def pull_back_in_chunks(
         images: the images given to `features_in_chunks`.
         chunks: the chunks given to `features_in_chunks`.
         gradients: (N, F) float32, the gradient of the loss by the features.
-        xla: see `features_in_chunks`.
         training: see `features_in_chunks`.
+        xla: see `features_in_chunks`.
     """
     variables = backbone.trainable_variables
     moving = _moving_statistics(backbone)
     before = [tf.identity(variable) for variable in moving]
 
-    def pull_back(some: tf.Tensor, by_features: tf.Tensor) -> list[tf.Tensor]:
+    def backpropagate(some: tf.Tensor, by_features: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             features = backbone(some, training=training)
         return tape.gradient(
@@ -131,12 +167,12 @@ def pull_back_in_chunks(
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
 
-    pull_back = _maybe_compiled(pull_back, xla)
+    backpropagate = _maybe_compiled(backpropagate, xla)
 
     def step(chunk: tf.Tensor, sums: list[tf.Tensor]) -> tuple:
         rows = chunks.images_of(chunk)
-        pulled = pull_back(tf.gather(images, rows), tf.gather(gradients, rows))
-        return ([total + part for total, part in zip(sums, pulled, strict=True)],)
+        parts = backpropagate(tf.gather(images, rows), tf.gather(gradients, rows))
+        return ([total + part for total, part in zip(sums, parts, strict=True)],)
 
     (sums,) = _sum_over(chunks, step, [tf.zeros_like(variable) for variable in variables])
     for variable, value in zip(moving, before, strict=True):

@@ -19,17 +19,11 @@ from nima_pretrain.pretext import targets
 Balance = Literal["exponential", "linear"]
 
 
-class LossLayer(keras.layers.Layer):
-    """Base class of all loss layers: they compute in float32 and report running means."""
+class _Float32Layer(keras.layers.Layer):
+    """A layer that computes in float32, whatever the precision of the backbone."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(dtype="float32", **options)
-
-    def report(self, metric: keras.metrics.Mean, value: tf.Tensor, *weights: tf.Tensor) -> None:
-        """Updates a running mean, except while the model is built."""
-        # Under a distribution strategy building happens outside of any replica.
-        if not tf.distribute.in_cross_replica_context():
-            metric.update_state(value, *weights)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -37,13 +31,30 @@ class LossLayer(keras.layers.Layer):
         return config
 
 
-@keras.utils.register_keras_serializable("nima_pretrain")
-class EverySeries(keras.layers.Layer):
-    """Weights of the series in a batch of all views: (B, V, S, S, 3) -> ones (B, series)."""
+class _BankLayer(_Float32Layer):
+    """A layer on the views of a bank, whose name `get_config` stores."""
 
     def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
+        super().__init__(**options)
         self.bank = get_bank(bank) if isinstance(bank, str) else bank
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "bank": self.bank.name}
+
+
+class LossLayer(_Float32Layer):
+    """Base class of all loss layers, which report running means."""
+
+    def report(self, metric: keras.metrics.Mean, value: tf.Tensor, *weights: tf.Tensor) -> None:
+        """Updates a running mean, except while the model is built."""
+        # Under a distribution strategy building happens outside of any replica.
+        if not tf.distribute.in_cross_replica_context():
+            metric.update_state(value, *weights)
+
+
+@keras.utils.register_keras_serializable("nima_pretrain")
+class UnitSeriesWeights(_BankLayer):
+    """Weights of the series in a batch of all views: (B, V, S, S, 3) -> ones (B, series)."""
 
     def call(self, views: tf.Tensor) -> tf.Tensor:
         return tf.ones((tf.shape(views)[0], len(self.bank.series)))
@@ -52,28 +63,18 @@ class EverySeries(keras.layers.Layer):
         """Returns the weights of a `data.series_batches.SeriesSample`, (B, series)."""
         return sample["series_weights"]
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "bank": self.bank.name}
-
 
 @keras.utils.register_keras_serializable("nima_pretrain")
-class PairDifferences(keras.layers.Layer):
+class PairDifferences(_BankLayer):
     """The difference of the views of every pair: (B, V, S, S, 3) uint8 -> (B, P) float32.
 
     It is the mean absolute difference in grey levels, see `targets.pair_differences`.
     """
 
-    def __init__(self, bank: DistortionBank | str, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
-        self.bank = get_bank(bank) if isinstance(bank, str) else bank
-
     def call(self, views: tf.Tensor) -> tf.Tensor:
         def of_pair(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            first, second = (tf.gather(views, view, axis=1) for view in pair)  # (B, S, S, 3) uint8
-            apart = tf.maximum(first, second) - tf.minimum(first, second)
-            return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[1, 2, 3])  # (B,)
+            first, second = (tf.gather(views, view, axis=1) for view in pair)  # (B, S, S, 3)
+            return _mean_difference(first, second)  # (B,)
 
         # Pair by pair, since all at once would take ten times the memory of the views.
         better, worse, _ = targets.ranked_pairs(self.bank)
@@ -92,25 +93,25 @@ class PairDifferences(keras.layers.Layer):
         present = tf.where((first > 0) & (second > 0))  # (K, 2)
 
         def of_images(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            one, other = (images[number - 1] for number in pair)  # (S, S, 3) uint8
-            apart = tf.maximum(one, other) - tf.minimum(one, other)
-            return tf.reduce_mean(tf.cast(apart, tf.float32))
+            first, second = (images[number - 1] for number in pair)  # (S, S, 3)
+            return _mean_difference(first, second)
 
         both = tf.gather_nd(first, present), tf.gather_nd(second, present)
         apart = tf.map_fn(of_images, both, fn_output_signature=tf.float32)  # (K,)
         return tf.scatter_nd(present, apart, tf.shape(first, tf.int64))
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "bank": self.bank.name}
+
+def _mean_difference(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns the mean absolute difference of images (..., S, S, 3) uint8, (...) float32."""
+    apart = tf.maximum(first, second) - tf.minimum(first, second)
+    return tf.reduce_mean(tf.cast(apart, tf.float32), axis=[-3, -2, -1])
 
 
-class DistortionLoss(LossLayer):
+class DistortionLoss(_BankLayer, LossLayer):
     """Base class of the losses on distorted views, balanced so that tasks can be summed.
 
     Args:
-        bank: the bank that rendered the views; `get_config` stores its name.
+        bank: the bank that rendered the views.
         temperature: T, see `distortion_losses.balanced`.
         balance: "exponential" for exp(L / T) as in the paper, "linear" for L / T, whose expected
             gradient over samples of series is that of all series.
@@ -123,8 +124,7 @@ class DistortionLoss(LossLayer):
         balance: Balance = "exponential",
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self.bank = get_bank(bank) if isinstance(bank, str) else bank
+        super().__init__(bank, **options)
         self.temperature = temperature
         self.balance = balance
         self.raw_loss = keras.metrics.Mean(name=f"{self.name}_raw")
@@ -155,7 +155,7 @@ class DistortionLoss(LossLayer):
 
     def get_config(self) -> dict[str, Any]:
         settings = {"temperature": self.temperature, "balance": self.balance}
-        return {**super().get_config(), "bank": self.bank.name, **settings}
+        return {**super().get_config(), **settings}
 
 
 class MarginLoss(DistortionLoss):

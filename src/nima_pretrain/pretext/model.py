@@ -13,7 +13,7 @@ from nima_pretrain.networks.workers import workers
 from nima_pretrain.pretext.chunks import (
     Chunks,
     features_in_chunks,
-    pull_back_in_chunks,
+    gradients_in_chunks,
     shuffled_chunks,
 )
 
@@ -104,16 +104,19 @@ class PretextModel(keras.Model):
     def _gradients_in_chunks(self, views: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         images = _images_of(views)
         chunks = self._chunks(images, step=self.optimizer.iterations)
-        features = features_in_chunks(self.backbone, images, chunks, True, self.xla)
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            loss = self._loss(views, features, training=True)
-            scaled = loss_scale(self.optimizer) * loss
-        by_features, by_heads = tape.gradient(scaled, (features, self.heads.trainable_variables))
-        by_backbone = []
-        if self.backbone.trainable_variables:
-            by_backbone = pull_back_in_chunks(self.backbone, images, chunks, by_features, self.xla)
-        return loss, [*by_backbone, *by_heads]
+
+        def loss_of(features: tf.Tensor) -> tf.Tensor:
+            return self._loss(views, features, training=True)
+
+        return gradients_in_chunks(
+            self.backbone,
+            self.heads,
+            images,
+            chunks,
+            loss_of,
+            xla=self.xla,
+            scale=loss_scale(self.optimizer),
+        )
 
     def _gradients_at_once(self, views: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:

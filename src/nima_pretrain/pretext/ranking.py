@@ -18,7 +18,7 @@ from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.distortions.augmentations import Augmentation
 from nima_pretrain.distortions.contact_sheet import contact_sheet
 from nima_pretrain.networks.optimizers import adam, rmsprop, with_loss_scale
-from nima_pretrain.pretext.loss_layers import EverySeries, PairDifferences
+from nima_pretrain.pretext.loss_layers import PairDifferences, UnitSeriesWeights
 from nima_pretrain.pretext.method import Method, Progress
 from nima_pretrain.pretext.model import Inputs, Predictions, PretextModel, Steps, assemble
 from nima_pretrain.pretext.tasks import TASKS, Task
@@ -49,14 +49,12 @@ class DistortionMethod(Method[PretrainConfig]):
         return {**super().card_fields(), "bank": self.bank.name, "tasks": self.tasks}
 
     def heads(self, inputs: Inputs) -> Predictions:
-        config = self.config
-        settings = (config.dropout, config.temperature, config.margin, config.seed, config.balance)
-        return attach_tasks([TASKS[name](self.bank, *settings) for name in self.tasks], inputs)
+        return attach_tasks([TASKS[name](self.bank, self.config) for name in self.tasks], inputs)
 
     def view_layers(self) -> dict[str, keras.layers.Layer]:
         layers = layers_for_void_pairs(self.bank)
         if self.config.series_per_photo:
-            layers["series_weights"] = EverySeries(self.bank, name="series_weights")
+            layers["series_weights"] = UnitSeriesWeights(self.bank, name="series_weights")
         return layers
 
     @property
@@ -117,8 +115,8 @@ def build_pretext_model(
     Raises:
         ValueError: a task is unknown.
     """
-    settings = (dropout, temperature, margin, seed)
-    chosen = [TASKS[name](bank, *settings) for name in _known_tasks(tasks)]
+    config = PretrainConfig(dropout=dropout, temperature=temperature, margin=margin, seed=seed)
+    chosen = [TASKS[name](bank, config) for name in _known_tasks(tasks)]
     heads = partial(attach_tasks, chosen)
     steps = Steps(chunk_size, seed, xla)
     return assemble(backbone, bank.num_views, heads, layers_for_void_pairs(bank), steps)

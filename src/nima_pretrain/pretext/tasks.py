@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
+from nima_pretrain.config.pretext import PretrainConfig
 from nima_pretrain.distortions import Aspect, DistortionBank
 from nima_pretrain.networks.layers import SeededDropout
 from nima_pretrain.pretext.loss_layers import (
-    Balance,
     ClassificationLoss,
     CrossPhotoRankingLoss,
     DistortionLoss,
@@ -30,11 +30,7 @@ class Task(ABC):
 
     Attributes:
         bank: the bank that renders the views.
-        dropout: rate before the head.
-        temperature: T of the balance between tasks.
-        margin: m of the ranking losses.
-        seed: seed of dropout.
-        balance: see `loss_layers.DistortionLoss`.
+        config: provides dropout and its seed, temperature, balance and margin.
         name: its name in configs, logs and side-cars.
         predicts: name of its predictions; that of another task if it has no head of its own.
     """
@@ -43,11 +39,7 @@ class Task(ABC):
     predicts: ClassVar[str]
 
     bank: DistortionBank
-    dropout: float = 0.2
-    temperature: float = 50.0
-    margin: float = 0.2
-    seed: int = 0
-    balance: Balance = "exponential"
+    config: PretrainConfig
 
     def attach(self, inputs: Inputs, others: Predictions) -> Predictions:
         """Returns the task's predictions by name, and adds its loss to the model.
@@ -70,12 +62,14 @@ class Task(ABC):
 
     @property
     def _balancing(self) -> dict[str, Any]:
-        return {"temperature": self.temperature, "balance": self.balance, "name": self.name}
+        config = self.config
+        return {"temperature": config.temperature, "balance": config.balance, "name": self.name}
 
     def _head(
         self, features: tf.Tensor, units: int, name: str, activation: str | None = None
     ) -> tf.Tensor:
-        dropped = SeededDropout(self.dropout, self.seed, name=f"{name}_dropout")(features)
+        dropout, seed = self.config.dropout, self.config.seed
+        dropped = SeededDropout(dropout, seed, name=f"{name}_dropout")(features)
         return keras.layers.Dense(units, activation, dtype="float32", name=name)(dropped)
 
 
@@ -89,7 +83,7 @@ class Ranking(Task):
         return keras.layers.Reshape((self.bank.num_views,), name="scores")(scores)  # (B, V)
 
     def _loss(self) -> DistortionLoss:
-        return RankingLoss(self.bank, margin=self.margin, **self._balancing)
+        return RankingLoss(self.bank, margin=self.config.margin, **self._balancing)
 
 
 class Classification(Task):
@@ -135,7 +129,7 @@ class CrossPhotoRanking(_OnScores):
     name = "cross_photo_ranking"
 
     def _loss(self) -> DistortionLoss:
-        return CrossPhotoRankingLoss(self.bank, margin=self.margin, **self._balancing)
+        return CrossPhotoRankingLoss(self.bank, margin=self.config.margin, **self._balancing)
 
 
 class LevelConsistency(_OnScores):

@@ -11,7 +11,7 @@ from nima_pretrain.networks.gradients import apply_gradients
 from nima_pretrain.networks.workers import workers
 from nima_pretrain.pretext.chunks import (
     features_in_chunks,
-    pull_back_in_chunks,
+    gradients_in_chunks,
     shuffled_chunks,
 )
 
@@ -54,18 +54,15 @@ class ChunkedModel(keras.Model):
         in_training = backbone.trainable and not self.fixed
         seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
         chunks = shuffled_chunks(tf.shape(photos)[0], self.chunk_size, seed)
-        features = features_in_chunks(backbone, photos, chunks, in_training)
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            loss = self._loss_of_batch(targets, rest(features, training=True))
-        by_features, by_rest = tape.gradient(loss, (features, rest.trainable_variables))
-        by_backbone = []
-        if backbone.trainable_variables:
-            by_backbone = pull_back_in_chunks(
-                backbone, photos, chunks, by_features, training=in_training
-            )
+
+        def loss_of(features: tf.Tensor) -> tf.Tensor:
+            return self._loss_of_batch(targets, rest(features, training=True))
+
+        loss, gradients = gradients_in_chunks(
+            backbone, rest, photos, chunks, loss_of, training=in_training
+        )
         variables = [*backbone.trainable_variables, *rest.trainable_variables]
-        apply_gradients(self.optimizer, [*by_backbone, *by_rest], variables)
+        apply_gradients(self.optimizer, gradients, variables)
         return self._results(loss, photos)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
