@@ -35,6 +35,13 @@ class PhotoError(InputError):
         return type(self), (self.path, self.reason)
 
 
+def cannot_write(path: Path, error: OSError, then: str = "") -> InputError:
+    """Returns the error of a file that cannot be written; `then` ends its message."""
+    return InputError(
+        f"Cannot write {path}: {error.strerror or error}. Make room, or choose another place{then}."
+    )
+
+
 def shortened(value: object) -> str:
     """Returns the representation of a value for a message, at most 120 characters."""
     text = repr(value)

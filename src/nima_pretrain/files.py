@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nima_pretrain.errors import InputError, shortened
+from nima_pretrain.errors import InputError, cannot_write, shortened
 
 if TYPE_CHECKING:
     import pandas as pd  # not at the start: scoring begins without it
@@ -39,8 +39,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
     Raises:
         InputError: the file cannot be written.
     """
-    named = like or path
-    partial = named.with_name(f".{named.stem}.partial-{os.getpid()}{named.suffix}")
+    partial = _partial_beside(like or path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not like:
@@ -49,9 +48,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror or error}. Make room, or choose another place."
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -89,7 +86,7 @@ def replacing_folder(path: Path, mark: str, overwrite: bool = False) -> Iterator
                 f"--overwrite replaces folders with a {mark}, but {path} has none. Remove it "
                 "yourself, or choose another folder."
             )
-    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    partial = _partial_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_orphans(path)
@@ -108,9 +105,7 @@ def replacing_folder(path: Path, mark: str, overwrite: bool = False) -> Iterator
         else:
             partial.rename(path)
     except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror or error}. Make room, or choose another place."
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -132,8 +127,12 @@ def remove_orphans(path: Path) -> None:
             orphan.unlink(missing_ok=True)
 
 
+def _partial_beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+
+
 def _is_dead(process: int) -> bool:
-    if os.name != "posix":  # where signal 0 is not a question
+    if os.name != "posix":  # on Windows `os.kill` would end it
         return False
     try:
         os.kill(process, 0)

@@ -90,7 +90,7 @@ def test_litert_is_the_default_where_its_file_is(folder, tmp_path, caplog):
     assert not caplog.messages
     litert_path(tmp_path / "nima.h5").unlink()
     assert isinstance(nima_pretrain.load_scorer(tmp_path / "nima.h5").model, PhotoModel)
-    assert caplog.messages == ["nima.h5 is run by TensorFlow, for want of a .tflite file beside it"]
+    assert caplog.messages == ["nima.h5 is run by TensorFlow: there is no .tflite file beside it"]
     with pytest.raises(InputError, match=r"Expected nima.tflite beside .*nima.h5"):
         nima_pretrain.load_scorer(tmp_path / "nima.h5", engine="litert")
     with pytest.raises(InputError, match="--engine litert or tensorflow, received 'onnx'"):

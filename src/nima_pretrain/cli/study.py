@@ -50,6 +50,6 @@ def print_study(results: "StudyResults") -> None:
     title = f"Pairs in order by {results.folder.name}, {results.photos} photos"
     print_table(title, ["", "all pairs", "with the original", "of two levels"], rows)
     moves = [[name, number(mean)] for name, mean in results.moves.items()]
-    print_table("Mean change of the score where nobody sees one", ["change", "points"], moves)
+    print_table("Mean change of the score under imperceptible changes", ["change", "points"], moves)
     blanks = [[name, number(percentile)] for name, percentile in results.blanks.items()]
     print_table("Pictures without content", ["picture", "percentile"], blanks)

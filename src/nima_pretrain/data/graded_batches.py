@@ -112,7 +112,7 @@ class GradedBatches:
     def _series(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns the views of a series, reference first, their depths, and the photo's scores."""
         config, bank = self.config, get_bank(self.config.bank)
-        use_rated = not self.taught.paths or rng.random() < config.rated_share
+        use_rated = rng.random() < config.rated_share
         photos = self.rated if use_rated else self.taught
         row = int(rng.integers(len(photos.paths)))
         series: Series = bank.series[rng.integers(len(bank.series))]

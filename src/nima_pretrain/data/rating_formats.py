@@ -150,20 +150,18 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
     if not isinstance(content, list) or not content:
         raise InputError(f"Expected a list of ratings, {form}, in {file}.")
     labels, ids, parts, categories, problems = [], [], [], [], []
-    bins = None
-    has_split = False
     for number, entry in enumerate(content, start=1):
         if not isinstance(entry, dict) or not {"image_id", "label"} <= entry.keys():
             raise InputError(
                 f"Expected {form} in {file}, received {shortened(entry)} as entry {number}."
             )
-        has_split = has_split or any(name in entry for name in _COLUMNS["split"])
-        if bins is None:
-            bins = len(entry["label"]) if isinstance(entry["label"], list) else 0
+    first = content[0]["label"]
+    bins = len(first) if isinstance(first, list) else 0
+    has_split = any(name in entry for entry in content for name in _COLUMNS["split"])
     for number, entry in enumerate(content, start=1):
         image_id, label = _text_in(entry, ("image_id",)), entry["label"]
         part, category = (_text_in(entry, _COLUMNS[name]) for name in ("split", "category"))
-        reason = _wrong_with_label(label, bins or 0)
+        reason = _wrong_with_label(label, bins)
         named = _PART_NAMES.get((part or "").strip().lower(), "")
         if not image_id or category is None:
             reason = f"expected an image_id and a category of text, received {shortened(entry)}."
@@ -177,9 +175,9 @@ def _read_json(content: Any, file: Path, scale: ScoreScale | None) -> RatedRows:
             ids.append(image_id or "")
             parts.append(named)
             categories.append(category or "")
-    counts = np.array(labels, np.float64).reshape(len(labels), bins or 0)
+    counts = np.array(labels, np.float64).reshape(len(labels), bins)
     distributions = counts / counts.sum(axis=1, keepdims=True)
-    scale = scale if scale and scale.bins == bins else ScoreScale(max(bins or 0, 2))
+    scale = scale if scale and scale.bins == bins else ScoreScale(max(bins, 2))
     parts, categories = (said if any(said) else [] for said in (parts, categories))
     return RatedRows(ids, distributions, scale, parts, categories, problems=problems)
 

@@ -59,7 +59,8 @@ class ScoreScale:
         return other.scores[0] + place * (other.scores[-1] - other.scores[0])
 
     def __str__(self) -> str:
-        return f"{self.bins} bins from {self.scores[0]:g} to {self.scores[-1]:g}"
+        low, high = (str(float(score)).removesuffix(".0") for score in self.scores[[0, -1]])
+        return f"{self.bins} bins from {low} to {high}"
 
 
 def described_scale(text: str) -> ScoreScale:

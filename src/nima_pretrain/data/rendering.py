@@ -98,7 +98,7 @@ def in_processes(
         yield from ordered_map(executor, work, items, ahead + num_workers)
     except BrokenProcessPool:
         raise InputError(
-            "A process that renders views was killed, perhaps for want of memory. "
+            "A process that renders views was killed, perhaps because memory was short. "
             "Use fewer of them: --set num_workers=1, or 0. In the ordering stage the setting is "
             "order.num_workers, in train pretrain.num_workers."
         ) from None

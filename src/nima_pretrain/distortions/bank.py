@@ -16,10 +16,9 @@ VOID_GREY_LEVELS = 0.5
 
 
 class View(NamedTuple):
-    """One version of a photo; level 0 for a reference."""
+    """One version of a photo."""
 
     name: str
-    level: int
     render: Callable[[Source, np.random.Generator], np.ndarray]
 
 
@@ -133,17 +132,15 @@ class DistortionBank:
 
     @cached_property
     def _views_and_series(self) -> tuple[tuple[View, ...], tuple[Series, ...]]:
-        views = [View(ref.name, 0, partial(_render_reference, ref)) for ref in self.references]
+        views = [View(ref.name, partial(_render_reference, ref)) for ref in self.references]
         series = []
         for distortion in self.distortions:
             reference = self.references.index(distortion.reference)
             start, num_below = len(views), len(distortion.below)
             middle, end = start + num_below, start + num_below + len(distortion.above)
-            levels = [*range(-num_below, 0), *range(1, len(distortion.above) + 1)]
-            values = distortion.below + distortion.above
             views += [
-                View(f"{distortion.name}_{value:g}", level, partial(_render, distortion, value))
-                for level, value in zip(levels, values, strict=True)
+                View(f"{distortion.name}_{value:g}", partial(_render, distortion, value))
+                for value in distortion.below + distortion.above
             ]
             sides = {-1: range(middle - 1, start - 1, -1), +1: range(middle, end)}
             series += [

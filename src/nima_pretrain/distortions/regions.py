@@ -33,7 +33,7 @@ def blur_matrix(num_pixels: int, sigma_pixels: float) -> np.ndarray:
 
 
 def inverted_blur(lightness: np.ndarray, sigma: float) -> np.ndarray:
-    """Returns 1 less the blurred lightness over 100, which tells dark regions from bright ones."""
+    """Returns 1 - blur(lightness) / 100, (H, W): near 1 in dark regions, near 0 in bright ones."""
     rows, columns = (blur_matrix(side, sigma) for side in lightness.shape)
     return 1 - rows @ lightness @ columns.T / 100
 

@@ -48,7 +48,7 @@ class _Found(NamedTuple):
     """One usable entry with its image; `path` is None for a missing or ambiguous one."""
 
     file: Path
-    given: str  # as what the file was given
+    given: str  # the argument that gave the file: training, validation or test
     part: str
     image_id: str
     path: Path | None

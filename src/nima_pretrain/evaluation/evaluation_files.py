@@ -21,7 +21,7 @@ _FEWEST_IN_CATEGORY = 3
 def check_evaluation(
     folder: Path, name: str, weights: str | None, ratings_sha256: str, *, with_mirrored: bool
 ) -> Path:
-    """Returns the folder of an evaluation, in which there is none but an earlier one of the same.
+    """Returns the folder of an evaluation, after checking that it holds no other evaluation.
 
     Args:
         folder: folder of the run.

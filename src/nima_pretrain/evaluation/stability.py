@@ -1,6 +1,6 @@
-"""The stability of a scorer: changes that nobody sees, and pictures without content.
+"""The stability of a scorer: imperceptible changes, and pictures without content.
 
-A score should hardly move if a photo is saved again, cropped by a hair or mirrored, and a picture
+A score should hardly move if a photo is saved again, cropped slightly or mirrored, and a picture
 without content should score below photographs.
 """
 
@@ -33,7 +33,7 @@ class Stability(NamedTuple):
 def invisible_changes(
     score: Score, photos: Iterable[np.ndarray], size: int, fit: Fit
 ) -> pd.DataFrame:
-    """Returns how far scores move under changes that nobody sees.
+    """Returns how far scores move under imperceptible changes.
 
     Columns: change, mean and largest (absolute difference to the score of the photo itself).
 

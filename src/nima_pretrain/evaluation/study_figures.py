@@ -99,7 +99,7 @@ def draw_brightness(outputs: ViewOutputs) -> Figure:
     assert outputs.levels is not None
     bank = outputs.bank
     series = [s for s in bank.series if s.distortion is bank["brightness"]]
-    targets = {s.sign * k / len(s.views): v for s in series for k, v in enumerate(s.views, 1)}
+    targets = {t: view for s in series for t, view in zip(s.targets, s.views, strict=True)}
     targets[0.0] = series[0].reference
     steps = sorted(targets)
     figure = Figure((10, 4), layout="constrained")

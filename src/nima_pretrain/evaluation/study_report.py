@@ -28,7 +28,7 @@ class StudyResults(Results):
         level_lcc: Pearson correlation of predicted and true levels, by distortion (regression).
         outscores: share of photos that score above the original at a distortion's strongest
             levels, averaged over the distortions.
-        moves: mean change of the score under changes that nobody sees, by change.
+        moves: mean change of the score under imperceptible changes, by change.
         blanks: percentiles of pictures without content among the photos, by picture.
         warning: that the model may be constant; None if its scores differ.
         folder: folder of tables and figures.
@@ -124,7 +124,7 @@ def write_study(
     results["outscores"] = float(ends["outscores"].mean())
     moves, blanks = stability
     write.table("moves", moves)
-    write.section(Table(moves, f"Change of the {score} under changes that nobody sees."))
+    write.section(Table(moves, f"Change of the {score} under imperceptible changes."))
     write.table("blanks", blanks)
     write.section(Table(blanks, "Pictures without content: their percentile among the photos."))
     results["moves"] = dict(zip(moves["change"], moves["mean"], strict=True))

@@ -143,7 +143,7 @@ def strongest_levels(curves: pd.DataFrame) -> pd.DataFrame:
     They show how often a strongly distorted copy scores above its original.
     """
     by_distortion = curves.groupby("distortion")["level"]
-    is_end = curves["level"].isin([0]).eq(False) & (
+    is_end = (curves["level"] != 0) & (
         (curves["level"] == by_distortion.transform("min"))
         | (curves["level"] == by_distortion.transform("max"))
     )
@@ -156,21 +156,19 @@ def _views_of(outputs: ViewOutputs, distortion: Distortion) -> list[tuple[int, i
     for series in outputs.bank.series:
         if series.distortion is distortion:
             rows.append((series.reference, 0, 0.0))
-            for k, view in enumerate(series.views, start=1):
-                rows.append((view, series.sign * k, series.sign * k / len(series.views)))
+            levels = range(1, len(series.views) + 1)
+            rows += [
+                (view, series.sign * level, target)
+                for view, level, target in zip(series.views, levels, series.targets, strict=True)
+            ]
     return sorted(set(rows), key=lambda row: row[1])
 
 
 def _distortion_of_pairs(outputs: ViewOutputs) -> np.ndarray:
     """Returns the index of the distortion of every pair, (P,)."""
-    names = [distortion.name for distortion in outputs.bank]
-    of_view = {
-        view: names.index(series.distortion.name)
-        for series in outputs.bank.series
-        for view in series.views
-    }
-    # The worse view of a pair is always a distorted one.
-    return np.array([of_view[int(view)] for view in ranked_pairs(outputs.bank).worse])
+    distortions = list(outputs.bank)
+    of_series = np.array([distortions.index(series.distortion) for series in outputs.bank.series])
+    return of_series[ranked_pairs(outputs.bank).series]
 
 
 def _groups(

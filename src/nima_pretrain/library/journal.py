@@ -93,7 +93,7 @@ def record(sidecar: Path, before: bytes | None, after: bytes) -> None:
         file.seek(0)
         start = file.read(len(_START))
         if not _START.startswith(start):
-            raise _is_other(path, "it has other content. Move it away")
+            raise _not_a_journal(path, "it has other content. Move it away")
         _remove_torn_line(file)
         file.write(_line(entry))
         file.flush()
@@ -204,10 +204,10 @@ def _open_itself(path: str, flags: int) -> int:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
-    raise _is_other(path, "it is a link, or no regular file. Remove it")
+    raise _not_a_journal(path, "it is a link, or no regular file. Remove it")
 
 
-def _is_other(path: Path | str, reason: str) -> InputError:
+def _not_a_journal(path: Path | str, reason: str) -> InputError:
     return InputError(f"Expected {path} to be a journal of stars, but {reason}, and try again.")
 
 

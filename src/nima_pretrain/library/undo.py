@@ -24,7 +24,7 @@ class Undone(NamedTuple):
     """The result of undoing a model's stars.
 
     Attributes:
-        restored: number of sidecars that have their content of before again.
+        restored: number of sidecars that were restored to their previous content.
         removed: number of sidecars that had been created, and are gone.
         problems: one message for each sidecar that could not be undone, or not up to its first
             entry.

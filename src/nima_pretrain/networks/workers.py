@@ -5,8 +5,8 @@ used for its connections and its collective operations on plain tensors alone: v
 optimizers stay outside of its scope. In the scope Keras 3 cannot train on several workers
 (keras#20585); outside of it both versions of Keras run the same code.
 
-What is common to all is kept so by two rules: all start from the variables of the first worker, the
-chief, and every step applies gradients that were summed over all of them.
+Two rules keep the workers identical: all start from the variables of the first worker, the chief,
+and every step applies gradients that were summed over all of them.
 
 A process is one worker, as TF_CONFIG says; `training.several_workers` makes it one.
 """

@@ -76,8 +76,8 @@ def load_engine(
     if name == "litert":
         return load_litert(weights, side_car)
     if engine is None:
-        missing = "a .tflite file beside it" if has_litert() else "the package ai-edge-litert"
-        logger.info("%s is run by TensorFlow, for want of %s", weights.name, missing)
+        missing = "no .tflite file beside it" if has_litert() else "no package ai-edge-litert"
+        logger.info("%s is run by TensorFlow: there is %s", weights.name, missing)
     from nima_pretrain.networks.photo_model import PhotoModel
     from nima_pretrain.pretext.levels import levels_model
     from nima_pretrain.weights.store import load_model

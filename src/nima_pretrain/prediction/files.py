@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, cannot_write
 from nima_pretrain.files import replacing
 from nima_pretrain.prediction.formats import NOT_A_ROW, ScoreFormat
 from nima_pretrain.prediction.row_writer import RowWriter
@@ -110,7 +110,7 @@ class ScoreFile:
                 self._find_records()
             self._open(is_new=not resume or not path.exists())
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error, "; --resume goes on") from error
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class ScoreFile:
         try:
             self._ends.append(self._ends[-1] + self._writer.append(row))
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error, "; --resume goes on") from error
 
     def arrange(self, order: Iterable[int]) -> None:
         """Rewrites the file with some of its rows in another order, and replaces it at once.
@@ -193,7 +193,7 @@ class ScoreFile:
             with self._handle:
                 self._writer.close()
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error, "; --resume goes on") from error
 
     def _open(self, is_new: bool = False) -> None:
         self._handle = self.path.open("wb" if is_new else "r+b")
@@ -211,7 +211,7 @@ class ScoreFile:
         with self.path.open("rb") as file:
             head = file.read(len(style.head))
             if head and not style.head.startswith(head):
-                raise self._is_other()
+                raise self._not_a_score_file()
             for record in records_in(file, style):
                 if style.is_whole(record):
                     self._check(record)
@@ -220,7 +220,7 @@ class ScoreFile:
                     len(record) > LONGEST_TORN
                     or record[: len(style.start)] != (style.start[: len(record)])
                 ):
-                    raise self._is_other()
+                    raise self._not_a_score_file()
         if len(head) < len(style.head):  # incomplete within the first line
             self.path.write_bytes(style.head)
 
@@ -228,16 +228,10 @@ class ScoreFile:
         try:
             check_row(self.style.row(record.removeprefix(self.style.between)))
         except NOT_A_ROW:
-            raise self._is_other() from None
+            raise self._not_a_score_file() from None
 
-    def _is_other(self) -> InputError:
+    def _not_a_score_file(self) -> InputError:
         return InputError(
             f"{self.path} is not a {self.style.name} file as predict writes it for these weights. "
             "Choose another --output, or replace it with --overwrite."
-        )
-
-    def _cannot_write(self, error: OSError) -> InputError:
-        return InputError(
-            f"Cannot write {self.path}: {error.strerror or error}. "
-            "Make room, or choose another place; --resume goes on."
         )

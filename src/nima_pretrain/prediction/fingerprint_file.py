@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from nima_pretrain.errors import InputError
+from nima_pretrain.errors import InputError, cannot_write
 from nima_pretrain.prediction.fingerprints import Fingerprint, record_of, record_type
 from nima_pretrain.prediction.score_row import ScoreRow
 
@@ -126,10 +126,7 @@ class FingerprintFile:
         return 0 if self._type is None else _HEAD_BYTES + self._num_records * self._type.itemsize
 
     def _cannot_write(self, error: OSError) -> InputError:
-        return InputError(
-            f"Cannot write {self.path}: {error.strerror or error}. "
-            "Make room, or choose another place for --output; --resume goes on."
-        )
+        return cannot_write(self.path, error, " for --output; --resume goes on")
 
 
 def _key(row: ScoreRow) -> bytes:

@@ -174,14 +174,14 @@ class _MergedRows:
         bins = len(re.findall(rb"(?<=,)p[0-9]+(?=,)", head))
         style = format_of(None, part, bins, has_groups=head.endswith(b",best_of_group\n"))
         if not head.startswith(style.head):
-            raise _is_other(part, style.name)
+            raise _not_a_score_file(part, style.name)
         if isinstance(style, Csv):
             self._check_bins(part, bins)
         file.seek(len(style.head))
         for record in records_in(file, style):
             if not style.is_whole(record):
                 if len(record) > LONGEST_TORN:
-                    raise _is_other(part, style.name)
+                    raise _not_a_score_file(part, style.name)
                 raise InputError(
                     f"{part} ends within a row, so its run was stopped. Go on with it by predict "
                     "--resume, and merge then."
@@ -190,7 +190,7 @@ class _MergedRows:
                 row = style.row(record.removeprefix(style.between))
                 check_row(row)
             except NOT_A_ROW:
-                raise _is_other(part, style.name) from None
+                raise _not_a_score_file(part, style.name) from None
             if row.best_of_group is not None:
                 raise InputError(
                     f"{part} holds the groups of one run, which know nothing of other files. Merge "
@@ -209,7 +209,7 @@ class _MergedRows:
             )
 
 
-def _is_other(part: Path, name: str) -> InputError:
+def _not_a_score_file(part: Path, name: str) -> InputError:
     return InputError(
         f"{part} is not a {name} file as predict writes it. Expected an --output of predict."
     )

@@ -46,7 +46,7 @@ def read_scores(path: Path) -> list[ScoreRow]:
             parse_json(line, path, "score file") for line in text.split("\n") if line.strip()
         ]
     if not isinstance(records, Sequence):
-        raise _is_other(path, "it is JSON, but no list")
+        raise _not_a_score_file(path, "it is JSON, but no list")
     return [_row(record, number, path) for number, record in enumerate(records, start=1)]
 
 
@@ -66,19 +66,19 @@ def _csv_records(text: str, path: Path) -> list[dict[str, Any]]:
         # Line breaks within quotes are part of a file name.
         records = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
-        raise _is_other(path, str(error)) from None
+        raise _not_a_score_file(path, str(error)) from None
     for number, record in enumerate(records, start=1):
         if None in record or None in record.values():  # as in a line that was cut off
-            raise _is_other(path, f"row {number} has not as many cells as the first line")
+            raise _not_a_score_file(path, f"row {number} has not as many cells as the first line")
     return records
 
 
 def _row(record: Any, number: int, path: Path) -> ScoreRow:
     if not isinstance(record, Mapping):
-        raise _is_other(path, f"row {number} is no object with names")
+        raise _not_a_score_file(path, f"row {number} is no object with names")
     for name in _NEEDED:
         if not isinstance(record.get(name, ...), str | float | int | None):
-            raise _is_other(path, f"row {number} has no {name}")
+            raise _not_a_score_file(path, f"row {number} has no {name}")
     mean, percentile = (_number(record, name, number, path) for name in ("mean", "percentile"))
     return ScoreRow(
         str(record["path"]),
@@ -97,11 +97,11 @@ def _number(record: Mapping[str, Any], name: str, number: int, path: Path) -> fl
     except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise _is_other(path, f"{name} of row {number} is {record[name]!r}, not a number")
+        raise _not_a_score_file(path, f"{name} of row {number} is {record[name]!r}, not a number")
     return value
 
 
-def _is_other(path: Path, reason: str) -> InputError:
+def _not_a_score_file(path: Path, reason: str) -> InputError:
     return InputError(
         f"{path} is not a score file as predict writes it: {reason}. Expected the columns "
         f"{', '.join(_NEEDED)}; --format idealo keeps too little."

@@ -62,8 +62,8 @@ def pretrain(
 ) -> PretrainResults:
     """Trains a pretext model on photos without labels, and returns its results.
 
-    `pretext.h5` and `backbone.h5` in the run directory have the weights of the epoch with the
-    lowest validation loss; `results.json` contains the results.
+    `pretext.h5` and `backbone.h5` in the run directory have the weights of the best or the last
+    epoch, as `kept_epoch` says; `results.json` contains the results.
 
     Args:
         photos: folder of photographs, searched recursively.

@@ -106,8 +106,8 @@ class BackboneCard(Card):
     """Side-car of a backbone.
 
     Attributes:
-        origin: the training that it is from; ImageNet's classifiers saw crops, so that their
-            weights serve either `fit` of the network.
+        origin: the training that made it; ImageNet's classifiers saw crops, so their weights fit
+            either `fit` of the network.
     """
 
     kind: Literal["backbone"] = "backbone"
