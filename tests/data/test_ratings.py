@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nima_pretrain.data.ratings import Ratings, ScoreScale, listed, parse_scale
+from nima_pretrain.data.ratings import (
+    Ratings,
+    ScoreScale,
+    described_scale,
+    listed,
+    parse_scale,
+)
 from nima_pretrain.errors import InputError
 
 
@@ -30,6 +36,19 @@ def test_scales_are_read_as_people_write_them():
     assert parse_scale("0:100") == ScoreScale(10, 0, 100)
     assert parse_scale("0:100:11").scores.tolist() == list(range(0, 101, 10))
     assert parse_scale("0:1").bins == 10
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"),
+    [
+        (ScoreScale(7), "7 bins from 1 to 7"),
+        (ScoreScale(5, 0, 1), "5 bins from 0 to 1"),
+        (ScoreScale(11, -0.1, 1234567.25), "11 bins from -0.1 to 1234567.25"),
+    ],
+)
+def test_results_describe_a_scale_without_rounding_it(scale, text):
+    assert str(scale) == text
+    assert described_scale(text).is_same(scale)
 
 
 @pytest.mark.parametrize("text", ["5", "5:1", "1:5:1", "a:b", "1:5:2:3", "1:inf", "nan:5", "1:5:x"])
