@@ -192,7 +192,7 @@ def main() -> None:
     import_tensorflow()
     from nima_pretrain.prediction.engines import ENGINES, load_engine
     from nima_pretrain.prediction.scoring import BATCH_SIZE
-    from nima_pretrain.weights.cache import find_scorer
+    from nima_pretrain.weights.finding import find_scorer
     from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
 

@@ -19,7 +19,7 @@ from nima_pretrain.prediction.formats import Csv
 from nima_pretrain.prediction.merging import MergedCounts, merge
 from nima_pretrain.prediction.score_row import ScoreRow, shown
 from nima_pretrain.progress import counting, show_on
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

@@ -13,7 +13,7 @@ from nima_pretrain.config import (
     load_config,
 )
 from nima_pretrain.errors import InputError
-from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.finding import start_from
 from tests.conftest import ROOT
 
 

@@ -12,7 +12,7 @@ from nima_pretrain.data.photos import load_fitted, load_photo
 from nima_pretrain.data.samples import embedded_photos
 from nima_pretrain.exporting.encoded_photos import fitted_photos
 from nima_pretrain.exporting.signature import read_signature
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 from nima_pretrain.weights.store import load_model, save_weights

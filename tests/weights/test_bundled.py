@@ -16,7 +16,7 @@ from nima_pretrain.data.samples import embedded_photos
 from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.weights.bundled import bundled, bundled_backbone, bundled_of
-from nima_pretrain.weights.cache import find_backbone, find_scorer, start_from
+from nima_pretrain.weights.finding import find_backbone, find_scorer, start_from
 from nima_pretrain.weights.manifest import read_manifest
 from nima_pretrain.weights.side_car import (
     BackboneCard,

@@ -17,7 +17,8 @@ from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.files import MOST_BYTES
 from nima_pretrain.networks import load_model
 from nima_pretrain.prediction.scorer import load_scorer
-from nima_pretrain.weights.cache import cache_folder, cached, fetch, find_weights
+from nima_pretrain.weights.cache import cache_folder, cached, fetch
+from nima_pretrain.weights.finding import find_weights
 from nima_pretrain.weights.manifest import Place, find_place, read_manifest
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of, side_car_path
 from nima_pretrain.weights.store import save_weights

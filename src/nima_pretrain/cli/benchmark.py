@@ -26,7 +26,7 @@ def benchmark(
     """Measure how many photos a second this machine decodes and scores; a table for an issue."""
     start_tensorflow()
     from nima_pretrain.prediction.benchmark import benchmark as measure
-    from nima_pretrain.weights.cache import find_scorer
+    from nima_pretrain.weights.finding import find_scorer
 
     file = find_scorer(weights)
     speeds = measure(**given(context, weights=file))

@@ -48,7 +48,7 @@ def cull(
     Stars are written to sidecars at once. Ctrl-C ends the page.
     """
     from nima_pretrain.data.finding import listing_of
-    from nima_pretrain.weights.cache import find_scorer
+    from nima_pretrain.weights.finding import find_scorer
 
     start_logging()
     listing = listing_of(photos)

@@ -44,7 +44,7 @@ def doctor(
     from nima_pretrain.prediction.reference_scores import compare_reference_scores
     from nima_pretrain.prediction.scorer import load_scorer
     from nima_pretrain.prediction.variation import warning_of_scores
-    from nima_pretrain.weights.cache import find_scorer
+    from nima_pretrain.weights.finding import find_scorer
 
     file = find_scorer(weights)
     scorer = load_scorer(file, engine=engine)

@@ -112,7 +112,7 @@ def predict(
 ) -> None:
     """Score photos: mean, standard deviation and distribution of the predicted ratings."""
     from nima_pretrain.prediction.files import check_output
-    from nima_pretrain.weights.cache import find_explainer, find_scorer
+    from nima_pretrain.weights.finding import find_explainer, find_scorer
 
     listing = _listing(photos)
     file = None if output == "-" else Path(output)

@@ -12,7 +12,7 @@ from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.scoring import Outputs, outputs_of_photos
 from nima_pretrain.progress import counting
-from nima_pretrain.weights.cache import find_backbone
+from nima_pretrain.weights.finding import find_backbone
 from nima_pretrain.weights.store import load_base_weights
 
 _PENALTIES = 10.0 ** np.arange(-1, 7.01, 0.5)

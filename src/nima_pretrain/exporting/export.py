@@ -25,7 +25,7 @@ from nima_pretrain.exporting.signature import (
 from nima_pretrain.files import replacing_folder, write_json
 from nima_pretrain.locks import locked
 from nima_pretrain.weights import BUNDLED
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.native_stderr import quietly
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard

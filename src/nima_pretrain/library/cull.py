@@ -14,7 +14,7 @@ from nima_pretrain.library.session import StarSession
 from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

@@ -22,7 +22,7 @@ from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.reference_scores import reference_scores
 from nima_pretrain.prediction.scoring import outputs_of_photos
 from nima_pretrain.progress import counting
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of

@@ -18,7 +18,7 @@ from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.prediction.engines import ENGINES, engine_for, load_engine
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.prediction.scoring import BATCH_SIZE
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

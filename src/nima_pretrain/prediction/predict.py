@@ -28,7 +28,7 @@ from nima_pretrain.prediction.scoring_rows import (
     stream_rows,
     write_missing_rows,
 )
-from nima_pretrain.weights.cache import find_scorer
+from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

@@ -22,7 +22,7 @@ from nima_pretrain.prediction.scoring import (
     outputs_of_photos,
     score_of,
 )
-from nima_pretrain.weights.cache import find_explainer, find_scorer
+from nima_pretrain.weights.finding import find_explainer, find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 

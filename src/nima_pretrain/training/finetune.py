@@ -50,7 +50,7 @@ from nima_pretrain.training.run_directory import (
 )
 from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.training.version_0_1 import with_counters
-from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.finding import start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from nima_pretrain.training.run_directory import (
 )
 from nima_pretrain.training.several_workers import refuse_several_workers
 from nima_pretrain.weights import BUNDLED
-from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.finding import start_from
 from nima_pretrain.weights.store import check_base_weights, copy_weights
 
 

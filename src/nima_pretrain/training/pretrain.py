@@ -38,7 +38,7 @@ from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
 from nima_pretrain.training.run_directory import check_run, goes_on, holding_run, open_run
 from nima_pretrain.training.several_workers import on_all_workers
-from nima_pretrain.weights.cache import start_from
+from nima_pretrain.weights.finding import start_from
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
