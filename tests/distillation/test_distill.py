@@ -16,8 +16,8 @@ from nima_pretrain.data.rating_files import load_ratings
 from nima_pretrain.data.scanning import Scan
 from nima_pretrain.distillation.objective import (
     DistillationObjective,
-    Lessons,
-    Taught,
+    TeacherBatch,
+    TeacherOutputs,
     distillation_loss,
 )
 from nima_pretrain.distillation.teachers import teach_head
@@ -92,9 +92,9 @@ def test_the_loss_averages_each_term_over_the_photos_that_have_it():
     labels = emd(y, p)[[0, 1, 4]].mean()
     feature = 2 * ((unit(f) - unit(g)) ** 2).mean(axis=1)[[0, 2, 3, 4]].mean()
     prediction = 3 * emd(taught, p)[[0, 2, 3]].mean()
-    loss = distillation_loss(y, p, f, Taught(taught, g, weights))
+    loss = distillation_loss(y, p, f, TeacherBatch(taught, g, weights))
     assert float(loss) == pytest.approx(labels + feature + prediction, rel=1e-5)
-    alone = distillation_loss(y, p, f, Taught(taught, g, weights * [1, 0, 0]))
+    alone = distillation_loss(y, p, f, TeacherBatch(taught, g, weights * [1, 0, 0]))
     assert float(alone) == pytest.approx(labels, rel=1e-5)
 
 
@@ -108,25 +108,25 @@ def split(data):
 def test_the_objective_packs_what_the_loss_takes(split, data):
     others = tuple(sorted((data / "others").glob("?*.png")))
     count = len(split.training) + len(others)
-    lessons = Lessons(shares(count, 3), RNG.normal(size=(count, 1024)))
-    objective = DistillationObjective(split, lessons, others, 0.5, 2.0, {})
+    teacher = TeacherOutputs(shares(count, 3), RNG.normal(size=(count, 1024)))
+    objective = DistillationObjective(split, teacher, others, 0.5, 2.0, {})
     assert objective.training.paths == (*split.training.paths, *others)
     nima = build_nima(build_backbone(input_size=32, width=0.35), 3, head="mlp")
     student = objective.model_of(nima)
     photos = RNG.integers(0, 256, (count, 32, 32, 3), np.uint8)
-    said = student(photos).numpy()
-    np.testing.assert_allclose(said[:, :3], nima(photos), rtol=1e-5)
-    p, f = said[:, :3], said[:, 3:]
+    outputs = student(photos).numpy()
+    np.testing.assert_allclose(outputs[:, :3], nima(photos), rtol=1e-5)
+    p, f = outputs[:, :3], outputs[:, 3:]
     expected = (
         emd(split.training.distributions, p[: len(split.training)]).mean()
-        + 0.5 * ((unit(f) - unit(lessons.features)) ** 2).mean()
-        + 2.0 * emd(lessons.predictions, p).mean()
+        + 0.5 * ((unit(f) - unit(teacher.features)) ** 2).mean()
+        + 2.0 * emd(teacher.predictions, p).mean()
     )
-    ours = float(objective.loss(objective.training.targets, said))
+    ours = float(objective.loss(objective.training.targets, outputs))
     assert ours == pytest.approx(expected, rel=1e-4)
     known = split.validation.distributions
     of_labels = earth_movers_distance(known, p[: len(known)])
-    validation = objective.loss(objective.validation.targets, said[: len(known)])
+    validation = objective.loss(objective.validation.targets, outputs[: len(known)])
     assert float(validation) == pytest.approx(float(of_labels), rel=1e-5)
 
 
@@ -138,14 +138,14 @@ def test_the_teacher_learns_the_ratings_and_teaches_photos_without(tmp_path):
         teachers=({"weights": "none"},), teacher_epochs=30, teacher_learning_rate=1e-3
     )
     halves = (features[60:90], distributions[60:90])
-    lessons, about = teach_head(features[:60], distributions[:60], halves, features[90:], config)
-    assert lessons.features.shape == (90, 1024)
+    teacher, about = teach_head(features[:60], distributions[:60], halves, features[90:], config)
+    assert teacher.features.shape == (90, 1024)
     assert 0 < about["epochs"] <= 30
-    said = lessons.predictions[60:, 1]
-    assert np.corrcoef(said, quality[90:])[0, 1] > 0.9
+    outputs = teacher.predictions[60:, 1]
+    assert np.corrcoef(outputs, quality[90:])[0, 1] > 0.9
     constant = np.tile(distributions[:60].mean(axis=0), (30, 1))
     of_constant = emd(constant, distributions[90:]).mean()
-    assert emd(lessons.predictions[60:], distributions[90:]).mean() < 0.7 * of_constant
+    assert emd(teacher.predictions[60:], distributions[90:]).mean() < 0.7 * of_constant
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_the_head_is_that_of_the_best_epoch_even_where_patience_does_not_run_out
     )
     nothing = np.empty((0, 8), np.float32)
     _, about = teach_head(features, ratings, (validation, others), nothing, config)
-    lessons, _ = teach_head(features, ratings, (validation, others), validation, config)
-    loss = earth_movers_distance(others.astype(np.float32), lessons.predictions[24:])
+    outputs, _ = teach_head(features, ratings, (validation, others), validation, config)
+    loss = earth_movers_distance(others.astype(np.float32), outputs.predictions[24:])
     assert about["epochs"] == 30
     assert np.mean(loss) == pytest.approx(about["val_loss"], rel=1e-5)

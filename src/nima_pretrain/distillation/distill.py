@@ -7,7 +7,6 @@ trained on the ratings and on the teacher's feature and prediction, in the stage
 """
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,16 +16,17 @@ from nima_pretrain.config import DistillConfig
 from nima_pretrain.data.finding import find_photos
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.distillation.features import FeatureCache
-from nima_pretrain.distillation.objective import DistillationObjective, Lessons
+from nima_pretrain.distillation.objective import DistillationObjective, TeacherOutputs
 from nima_pretrain.distillation.teachers import teach_head
 from nima_pretrain.errors import InputError
-from nima_pretrain.files import read_json, replacing, write_json
+from nima_pretrain.files import read_json, write_json
 from nima_pretrain.progress import counting
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.objective import LabelObjective, Objective
 from nima_pretrain.training.ratings_split import RatingsSplit, photos_without_ratings
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.run_directory import config_of_run
+from nima_pretrain.training.same_run import stored_arrays
 from nima_pretrain.training.several_workers import refuse_several_workers
 from nima_pretrain.weights.store import check_base_weights
 
@@ -111,41 +111,26 @@ def _objective(
     digests = photos_without_ratings(unlabelled, split, run) if unlabelled else {}
     of_training = [split.scan.digests[path] for path in split.training.paths]
     learned = [*of_training, *digests.values()]
-    lessons, about = _lessons_of(run, learned, lambda: _teach(split, digests, cache, config))
+
+    def teach() -> dict[str, np.ndarray]:
+        outputs, about = _teach(split, digests, cache, config)
+        write_json(run / _TEACHER, about)
+        return outputs._asdict()
+
+    stored = stored_arrays(run / _LESSONS, learned, teach)
     return DistillationObjective(
         split,
-        lessons,
+        TeacherOutputs(stored["predictions"], stored["features"]),
         tuple(digests),
         config.feature_weight,
         config.prediction_weight,
-        {"teacher": about, "unlabelled": len(digests)},
+        {"teacher": read_json(run / _TEACHER, "teacher"), "unlabelled": len(digests)},
     )
-
-
-def _lessons_of(
-    run: Path, learned: list[str], compute: Callable[[], tuple[Lessons, dict[str, float]]]
-) -> tuple[Lessons, dict[str, float]]:
-    """Returns the teacher's outputs for the photos, read from the run or computed and stored."""
-    file = run / _LESSONS
-    if file.is_file():
-        with np.load(file, allow_pickle=False) as content:
-            if content["photos"].tolist() != learned:
-                raise InputError(
-                    f"The photos are not those that {run} was begun with. Put them back, or begin "
-                    "a new run."
-                )
-            lessons = Lessons(content["predictions"], content["features"])
-        return lessons, read_json(run / _TEACHER, "teacher")
-    lessons, about = compute()
-    write_json(run / _TEACHER, about)
-    with replacing(file) as beside:
-        np.savez(beside, photos=np.array(learned), **lessons._asdict())
-    return lessons, about
 
 
 def _teach(
     split: RatingsSplit, unlabelled: dict[Path, str], cache: Path, config: DistillConfig
-) -> tuple[Lessons, dict[str, float]]:
+) -> tuple[TeacherOutputs, dict[str, float]]:
     rated = (*split.training.paths, *split.validation.paths)
     digests = {path: split.scan.digests[path] for path in rated} | unlabelled
     by_teacher = []
@@ -158,7 +143,7 @@ def _teach(
         features[np.array([row_of[path] for path in paths], np.int64)]
         for paths in (split.training.paths, split.validation.paths, unlabelled)
     )
-    lessons, about = teach_head(
+    outputs, about = teach_head(
         of_training,
         split.training.distributions,
         (of_validation, split.validation.distributions),
@@ -172,4 +157,4 @@ def _teach(
         about["val_loss"],
         about["epochs"],
     )
-    return lessons, about
+    return outputs, about

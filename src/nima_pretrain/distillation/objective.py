@@ -13,7 +13,7 @@ from nima_pretrain.training.objective import Examples, Objective
 from nima_pretrain.training.ratings_split import RatingsSplit
 
 
-class Taught(NamedTuple):
+class TeacherBatch(NamedTuple):
     """Outputs of a teacher for a batch.
 
     Attributes:
@@ -27,7 +27,7 @@ class Taught(NamedTuple):
     weights: tf.Tensor
 
 
-class Lessons(NamedTuple):
+class TeacherOutputs(NamedTuple):
     """Outputs of a teacher for all photos: the training photos, then those without ratings.
 
     Attributes:
@@ -44,7 +44,7 @@ class DistillationObjective(Objective):
 
     Args:
         split: the rated photos.
-        lessons: outputs of the teacher.
+        teacher: outputs of the teacher.
         unlabelled: photos without ratings, which do not enter the labels' term.
         feature_weight: a.
         prediction_weight: b.
@@ -54,22 +54,22 @@ class DistillationObjective(Objective):
     def __init__(
         self,
         split: RatingsSplit,
-        lessons: Lessons,
+        teacher: TeacherOutputs,
         unlabelled: tuple[Path, ...],
         feature_weight: float,
         prediction_weight: float,
         about: dict[str, Any],
     ) -> None:
         rated = split.training.distributions
-        labels = np.zeros_like(lessons.predictions)
+        labels = np.zeros_like(teacher.predictions)
         labels[: len(rated)] = rated
         has_label = np.arange(len(labels)) < len(rated)
         weights = np.tile([1.0, feature_weight, prediction_weight], (len(labels), 1))
         weights[:, 0] = has_label
         self.training = Examples(
-            (*split.training.paths, *unlabelled), _packed(labels, *lessons, weights)
+            (*split.training.paths, *unlabelled), _packed(labels, *teacher, weights)
         )
-        self._bins, self._width = rated.shape[1], lessons.features.shape[1]
+        self._bins, self._width = rated.shape[1], teacher.features.shape[1]
         # The best epoch is chosen by labels alone, as for any other model.
         known = split.validation.distributions
         nothing = np.zeros((len(known), self._width))
@@ -81,18 +81,20 @@ class DistillationObjective(Objective):
 
     def model_of(self, nima: keras.Model) -> keras.Model:
         feature = nima.get_layer(FEATURE_LAYER).output
-        both = keras.layers.Concatenate(dtype="float32", name="said")([nima.output, feature])
+        both = keras.layers.Concatenate(dtype="float32", name="student")([nima.output, feature])
         return keras.Model(nima.input, both, name="student")
 
     def loss(self, targets: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
         bins, width = self._bins, self._width
         labels, prediction, feature, weights = tf.split(targets, [bins, bins, width, 3], axis=1)
-        said, said_feature = tf.split(output, [bins, width], axis=1)
-        return distillation_loss(labels, said, said_feature, Taught(prediction, feature, weights))
+        own_prediction, own_feature = tf.split(output, [bins, width], axis=1)
+        return distillation_loss(
+            labels, own_prediction, own_feature, TeacherBatch(prediction, feature, weights)
+        )
 
 
 def distillation_loss(
-    labels: tf.Tensor, prediction: tf.Tensor, feature: tf.Tensor, taught: Taught
+    labels: tf.Tensor, prediction: tf.Tensor, feature: tf.Tensor, teacher: TeacherBatch
 ) -> tf.Tensor:
     """Returns the loss of a student, a float32 scalar.
 
@@ -104,14 +106,14 @@ def distillation_loss(
         labels: (B, n) floats, y; rows without ratings are ignored.
         prediction: (B, n) floats, p_S.
         feature: (B, d) floats, f_S.
-        taught: outputs of the teacher, and the weights of the terms.
+        teacher: outputs of the teacher, and the weights of the terms.
     """
     terms = (
         distances_by_photo(labels, prediction),
-        tf.reduce_mean(tf.square(_unit(feature) - _unit(taught.feature)), axis=-1),
-        distances_by_photo(taught.prediction, prediction),
+        tf.reduce_mean(tf.square(_unit(feature) - _unit(teacher.feature)), axis=-1),
+        distances_by_photo(teacher.prediction, prediction),
     )
-    weights = tf.cast(taught.weights, tf.float32)  # (B, 3)
+    weights = tf.cast(teacher.weights, tf.float32)  # (B, 3)
     counts = tf.reduce_sum(tf.cast(weights > 0, tf.float32), axis=0)
     sums = tf.reduce_sum(weights * tf.stack(terms, axis=1), axis=0)
     return tf.reduce_sum(sums / tf.maximum(counts, 1.0))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from nima_pretrain.config import DistillConfig, TeacherConfig
-from nima_pretrain.distillation.objective import Lessons
+from nima_pretrain.distillation.objective import TeacherOutputs
 from nima_pretrain.networks.backbone import build_backbone
 from nima_pretrain.networks.emd import earth_movers_distance
 from nima_pretrain.networks.nima import FEATURE_LAYER, attach_head
@@ -69,7 +69,7 @@ def teach_head(
     validation: tuple[np.ndarray, np.ndarray],
     others: np.ndarray,
     config: DistillConfig,
-) -> tuple[Lessons, dict[str, float]]:
+) -> tuple[TeacherOutputs, dict[str, float]]:
     """Trains a teacher's head, and returns its outputs with the number of epochs and the loss.
 
     The weights of the epoch with the lowest validation loss are used.
@@ -82,7 +82,7 @@ def teach_head(
         config: settings of the training.
 
     Returns:
-        The lessons of the N training photos, then of the M others; and `epochs` and `val_loss`.
+        The outputs for the N training photos, then for the M others; and `epochs` and `val_loss`.
 
     Raises:
         InputError: training diverged.
@@ -117,6 +117,6 @@ def teach_head(
     ).history
     keep.check()
     trained.set_weights(best)
-    said = head.predict(np.concatenate([features, others]), verbose=0)
+    outputs = head.predict(np.concatenate([features, others]), verbose=0)
     about = {"epochs": len(history["val_loss"]), "val_loss": keep.logs["val_loss"]}
-    return Lessons(*said), about
+    return TeacherOutputs(*outputs), about

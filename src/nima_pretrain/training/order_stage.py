@@ -21,8 +21,6 @@ from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.graded_batches import NO_GROUP, GradedBatches, Known, Source
 from nima_pretrain.data.photos import load_fitted
 from nima_pretrain.data.ratings import Ratings
-from nima_pretrain.errors import InputError
-from nima_pretrain.files import replacing
 from nima_pretrain.networks.layers import InInference
 from nima_pretrain.networks.nima import head_of
 from nima_pretrain.networks.optimizers import learning_rates, ordering_optimizer
@@ -42,6 +40,7 @@ from nima_pretrain.training.order_loss import OrderedPairs, OrderLoss
 from nima_pretrain.training.progress_bar import ShowProgress
 from nima_pretrain.training.ratings_split import RatingsSplit, photos_without_ratings
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
+from nima_pretrain.training.same_run import stored_arrays
 from nima_pretrain.weights.store import copy_weights, load_weights
 
 # Parts of the stage that are logged and validated.
@@ -179,26 +178,19 @@ def _taught(
     run: Path, digests: dict[Path, str], model: keras.Model, config: FinetuneConfig
 ) -> Known:
     """Returns the photos without ratings with the model's distributions, computed once per run."""
-    file = run / _TAUGHT
-    if file.is_file():
-        with np.load(file, allow_pickle=False) as content:
-            if content["photos"].tolist() != list(digests.values()):
-                raise InputError(
-                    f"The photos without ratings are not those that {run} was begun with. Put "
-                    "them back, or begin a new run."
-                )
-            return Known(tuple(digests), content["distributions"])
-    predict = PhotoModel(model, config.network)
-    rows = []
-    with counting("scoring undistorted photos", len(digests)) as show:
-        for done, path in enumerate(digests, start=1):
-            photo = load_fitted(path, config.input_size, config.fit)
-            rows.append(predict(np.stack([photo, photo[:, ::-1]])).mean(axis=0))
-            show(done)
-    distributions = np.stack(rows).astype(np.float64)
-    with replacing(file) as beside:
-        np.savez(beside, photos=np.array(list(digests.values())), distributions=distributions)
-    return Known(tuple(digests), distributions)
+
+    def teach() -> dict[str, np.ndarray]:
+        predict = PhotoModel(model, config.network)
+        rows = []
+        with counting("scoring undistorted photos", len(digests)) as show:
+            for done, path in enumerate(digests, start=1):
+                photo = load_fitted(path, config.input_size, config.fit)
+                rows.append(predict(np.stack([photo, photo[:, ::-1]])).mean(axis=0))
+                show(done)
+        return {"distributions": np.stack(rows).astype(np.float64)}
+
+    stored = stored_arrays(run / _TAUGHT, list(digests.values()), teach)
+    return Known(tuple(digests), stored["distributions"])
 
 
 def _digest_of(digests: dict[Path, str]) -> str:

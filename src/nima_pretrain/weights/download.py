@@ -55,12 +55,9 @@ def download(
             time.sleep(min(pause * 2 ** (attempt - 1), _LONGEST_PAUSE))
         try:
             was_resumed = _transfer(address, part, size, on_progress, timeout)
-        except (_PassingError, requests.ConnectionError, requests.Timeout) as error:
+        except (_PassingError, requests.RequestException) as error:
             problem = str(error)
             logger.info("%s: %s; trying again", address, problem)
-            continue
-        except requests.RequestException as error:  # including broken connections
-            problem = str(error)
             continue
         if sha256_of(part) == sha256:
             part.replace(target)
