@@ -233,7 +233,7 @@ def test_a_folder_that_is_no_export_has_no_signature(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "to"),
-    [("EfficientNetB0", "savedmodel"), ("EfficientNetB0", "litert"), ("ResNet50", "onnx")],
+    [("EfficientNetB0", "savedmodel"), ("ResNet50", "onnx")],
 )
 def test_other_networks_are_exported_too(name, to, weights, tmp_path):
     card = read_beside(weights)

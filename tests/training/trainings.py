@@ -33,7 +33,6 @@ PRETEXT = {
     "split": (3, 3, 0),
     "learning_rate": 1e-3,
 }
-WHOLE = PretrainConfig(**PRETEXT, chunk_size=59, balance="linear")
 SAMPLED = PretrainConfig(
     **PRETEXT | {"photos_per_batch": 6},
     chunk_size=48,
@@ -71,7 +70,7 @@ def main(inputs: Path, runs: Path) -> None:
         return nesterov(self.config.learning_rate, momentum=0.9, weight_decay=0.0)
 
     photos, rated = inputs / "photos", inputs / "rated"
-    configs = {"whole": WHOLE, "sampled": SAMPLED, "contrastive": CONTRASTIVE}
+    configs = {"sampled": SAMPLED, "contrastive": CONTRASTIVE}
     for name, config in configs.items():
         METHODS[config.method].optimizer = by_sgd  # type: ignore[method-assign]
         pretrain(photos, runs / name, config=config, base_weights=WEIGHTS)
