@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.networks import build_backbone, build_nima
 from nima_pretrain.networks.photo_model import PhotoModel
 from nima_pretrain.prediction.mirrored import MirrorAveraged
+from nima_pretrain.weights.bundled import bundled_of
+from nima_pretrain.weights.finding import find_model
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
@@ -176,3 +179,15 @@ def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     assert (found.folder / "results.json").read_text() == text
     with pytest.raises(InputError, match="Expected photos for validation"):
         evaluate(tmp_path / "nima.h5", rated, part="validation")
+
+
+def test_results_of_bundled_weights_are_written_to_a_run_of_their_name(
+    ratings, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    rated = replace(ratings, distributions=np.full((6, 7), 1 / 7), scale=ScoreScale(7))
+    found = evaluate("bundled", rated, resamples=0)
+    weights = bundled_of("nima")
+    assert found.folder == Path("runs", weights.stem, "evaluation", "ratings")
+    assert EvaluationResults.read(tmp_path / found.folder).weights == weights.name
+    assert find_model(weights) == (weights, weights.parent)

@@ -18,6 +18,7 @@ from nima_pretrain.evaluation.study import photos_to_study, study
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
 from nima_pretrain.pretext.targets import class_terms, ranked_pairs
+from nima_pretrain.weights.bundled import bundled_of
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
 from nima_pretrain.weights.store import save_weights
 
@@ -192,6 +193,20 @@ def test_scores_of_a_nima_model_are_those_that_predict_gives(run_folder, photo_f
     row = curves[curves["view"] == "exposure_-3"].iloc[0]
     assert results.photos == len(changes) == 6
     assert row["change"] == pytest.approx(np.mean(changes), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_study_of_bundled_weights_is_written_to_a_run_of_their_name(photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo).save(tmp_path / "photos" / "photo.png")
+    name = bundled_of("pretext").stem
+    (results,) = study(name, "photos", num_workers=0)
+    assert results.folder == Path("runs", name, "study", name)
+    assert (tmp_path / results.folder / "pairs.csv").is_file()
+    assert (tmp_path / results.report).is_file()
+    with pytest.raises(InputError, match="published weights or a file, received 'nonsense'"):
+        study("nonsense", "photos")
 
 
 @pytest.mark.parametrize(

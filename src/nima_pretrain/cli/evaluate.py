@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     context: typer.Context,
-    weights: Annotated[Path, typer.Argument(help="A nima.h5, with its side-car beside it.")],
+    weights: Annotated[
+        str,
+        typer.Argument(help="A nima.h5 with its side-car, or the name of published weights."),
+    ],
     ratings: RatingsFile,
     images: ImagesFolder,
     scale: Scale = None,
@@ -50,7 +53,9 @@ def evaluate(
 ) -> None:
     """Compare a model's scores with human ratings."""
     start_logging()
-    start_engines(engine, weights)
+    from nima_pretrain.weights.finding import find_scorer
+
+    start_engines(engine, find_scorer(weights))
     from nima_pretrain.evaluation.evaluate import evaluate as compare_with_ratings
 
     found = compare_with_ratings(**given(context))

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 def study(
     context: typer.Context,
     model: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="A run's folder, or a pretext.h5 or nima.h5 in one."),
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's folder, a pretext.h5 or nima.h5, or the name of published weights.",
+        ),
     ],
     photos: Annotated[Path, typer.Option("--photos", metavar="DIR", help="Folder of photos.")],
     part: Annotated[

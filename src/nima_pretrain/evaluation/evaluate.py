@@ -24,6 +24,7 @@ from nima_pretrain.prediction.mirrored import MirrorAveraged
 from nima_pretrain.prediction.scoring import predictions_table, score_photos
 from nima_pretrain.prediction.variation import warning_of_scores
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.finding import find_model
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
 
@@ -39,7 +40,7 @@ class Evaluation(NamedTuple):
         results: metrics with their intervals.
         table: one row per photo: rating, scores, errors.
         name: name of the evaluation.
-        folder: its folder in the run of the weights.
+        folder: its folder in the run.
     """
 
     results: EvaluationResults
@@ -64,10 +65,11 @@ def evaluate(
     engine: str | None = None,
     with_mirrored: bool = False,
 ) -> Evaluation:
-    """Returns a model's agreement with human ratings, which is also saved beside the weights.
+    """Returns a model's agreement with human ratings, which is also saved in its run.
 
     Args:
-        weights: a `nima.h5`, with its side-car beside it.
+        weights: a `nima.h5`, its side-car beside it, in its run; or the name of published weights
+            or "bundled", whose results are in `runs/NAME`.
         ratings: a file of ratings in any format, see `data.rating_files`, or `Ratings`.
         images: folder of the rated images, for a file of ratings.
         scale: the score scale, if the ratings do not state it, e.g. "1:5".
@@ -94,8 +96,8 @@ def evaluate(
     """
     if part and test_list:
         raise InputError("Expected --part or --test-list, received both.")
-    weights = Path(weights)
-    side_car = read_side_car(weights, NimaCard)
+    file, run = find_model(weights)
+    side_car = read_side_car(file, NimaCard)
     rated = as_ratings(ratings, images, scale)
     if test_list:
         rated = listed_in(rated, test_list)
@@ -108,12 +110,12 @@ def evaluate(
         rated = rated.part(part)
     name = name or "-".join(filter(None, [stem, part, "mirrored" if with_mirrored else None]))
     # Before photos are scored for hours.
-    check_evaluation(weights.parent, name, weights.name, rated.digest, with_mirrored=with_mirrored)
-    model = load_engine(weights, side_car, engine)
+    check_evaluation(run, name, file.name, rated.digest, with_mirrored=with_mirrored)
+    model = load_engine(file, side_car, engine)
     model = MirrorAveraged(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
-    results = results.model_copy(update={"weights": weights.name})
-    folder = write_evaluation(results, table, weights.parent, name)
+    results = results.model_copy(update={"weights": file.name})
+    folder = write_evaluation(results, table, run, name)
     if output:
         write_json(Path(output), results.model_dump(mode="json"))
     if predictions:

@@ -27,6 +27,7 @@ from nima_pretrain.evaluation.view_outputs import (
     pretext_score,
 )
 from nima_pretrain.progress import counting
+from nima_pretrain.weights.finding import find_model
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard
 from nima_pretrain.weights.store import load_model
@@ -47,11 +48,12 @@ def study(
 ) -> list[StudyResults]:
     """Returns the main results of studies of one or two models on held-out photos.
 
-    Writes CSV and PNG to `study/<name of the weights>/` beside the weights, whose name ends in
-    `-mirrored` for scores with mirror images, and a section of `report.html` there.
+    Writes CSV and PNG to `study/<name of the weights>/` in the run, a name that ends in
+    `-mirrored` for scores with mirror images, and a section of the run's `report.html`.
 
     Args:
-        model: a `pretext.h5` or a `nima.h5`, its side-car beside it; or a run with either or both.
+        model: a `pretext.h5` or a `nima.h5`, its side-car beside it, in its run; a run with either
+            or both; or the name of published weights or "bundled", whose run is `runs/NAME`.
         photos: folder of photographs.
         part: the photos to use, by `photos.csv` and `ratings.csv` of the run: "held-out" for all
             but the training photos, "validation" or "test". Without such files all photos count as
@@ -69,16 +71,23 @@ def study(
         >>> (found,) = study("runs/nima/nima.h5", "photos")
         >>> found.pairs["all, all"]
     """
-    model, photos = Path(model), Path(photos)
-    known = [model / name for name in ("pretext.h5", "nima.h5")] if model.is_dir() else [model]
-    files = [file for file in known if file.is_file()]
-    if not files:
-        raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
-    return [_study(file, photos, part, bank, with_mirrored, num_workers) for file in files]
+    folder = Path(model)
+    if folder.is_dir():
+        known = (folder / name for name in ("pretext.h5", "nima.h5"))
+        models = [(file, folder) for file in known if file.is_file()]
+        if not models:
+            raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
+    else:
+        models = [find_model(model)]
+    return [
+        _study(file, run, Path(photos), part, bank, with_mirrored, num_workers)
+        for file, run in models
+    ]
 
 
 def _study(
     weights: Path,
+    run: Path,
     photos: Path,
     part: Part,
     bank: str,
@@ -96,7 +105,7 @@ def _study(
             f"Expected a nima.h5 for scores with mirror images, received {weights}. If the run has "
             "a nima.h5, study that file alone."
         )
-    names, are_held_out = photos_to_study(weights.parent, photos, part)
+    names, are_held_out = photos_to_study(run, photos, part)
     if isinstance(side_car, PretextCard):
         if "ranking" not in side_car.tasks:
             trained = " and ".join(side_car.tasks) or side_car.method
@@ -127,6 +136,7 @@ def _study(
     return write_study(
         outputs,
         weights,
+        run,
         score_name,
         stability,
         with_mirrored=with_mirrored,

@@ -51,6 +51,7 @@ class StudyResults(Results):
 def write_study(
     outputs: ViewOutputs,
     weights: Path,
+    run: Path,
     score: str,
     stability: Stability,
     *,
@@ -61,15 +62,15 @@ def write_study(
 
     Args:
         outputs: outputs of a model.
-        weights: its weights file; `study/<name>/` and `report.html` are written beside it.
+        weights: its weights file.
+        run: folder for `study/<name>/` and `report.html`.
         score: name of its score in captions.
         stability: tables of its stability.
         with_mirrored: whether its scores are means over an image and its mirror image.
-        are_held_out: whether lists beside the weights say that it was not trained on these photos.
+        are_held_out: whether lists in the run say that it was not trained on these photos.
     """
-    folder = weights.parent
     name = f"{weights.stem}-mirrored" if with_mirrored else weights.stem
-    target = folder / "study" / name
+    target = run / "study" / name
     write = _Writer(target)
     pairs = tables.ordered_pairs(outputs)
     write.table("pairs", pairs)
@@ -135,7 +136,7 @@ def write_study(
     text += f" {results['warning']}" if results["warning"] else ""
     title = f"Scores of distorted photos by {weights.name}"
     title += ", with mirror images" if with_mirrored else ""
-    page = write_section(folder, f"study-{name}", title, text, write.parts)
+    page = write_section(run, f"study-{name}", title, text, write.parts)
     return StudyResults(weights=weights, folder=target, report=page, **results)
 
 

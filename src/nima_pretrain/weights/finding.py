@@ -113,3 +113,19 @@ def find_explainer(weights: str | Path) -> Path:
         InputError: see `find_weights`.
     """
     return bundled_of("pretext") if weights == BUNDLED else find_weights(weights)
+
+
+def find_model(weights: str | Path) -> tuple[Path, Path]:
+    """Returns a weights file, and the folder for results about it.
+
+    Results about a file belong beside it, in its run. Bundled and downloaded weights are in the
+    package or in the cache: results about them belong in `runs/NAME` of the working directory.
+
+    Args:
+        weights: a path, a name, or "bundled" for the bundled scorer.
+
+    Raises:
+        InputError: see `find_weights`.
+    """
+    file = find_scorer(weights)
+    return file, file.parent if file == Path(weights) else Path("runs") / file.stem
