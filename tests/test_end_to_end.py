@@ -105,7 +105,8 @@ def test_train_walks_the_whole_road(folder):
     arguments = shlex.split(
         "train my_photos --ratings ratings.json --images rated_photos --validation-ratings "
         "ratings.json --test-ratings test_ratings.json --run runs/road --base-weights none "
-        "--set width=0.35 input_size=32 pretrain.epochs=1 finetune.epochs=2"
+        "--set backbone=MobileNet width=0.25 input_size=32 pretrain.epochs=1 "
+        "pretrain.chunk_size=174 pretrain.num_workers=0 finetune.epochs=2"
     )
     done = nima_pretrain(folder, arguments)
     assert done.returncode == 0, done.stderr
@@ -135,7 +136,9 @@ def test_train_walks_the_whole_road(folder):
 
 @pytest.mark.slow
 def test_the_demo_ends_in_a_table_paths_and_a_warning(tmp_path):
-    overrides = "--set input_size=32 pretrain.epochs=1 finetune.epochs=1"
+    overrides = (
+        "--set input_size=32 pretrain.epochs=1 pretrain.series_per_photo=18 finetune.epochs=1"
+    )
     done = nima_pretrain(tmp_path, ["train", *shlex.split(overrides)])
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()

@@ -13,13 +13,14 @@ import tensorflow as tf
 
 from nima_pretrain.config import PretrainConfig
 from nima_pretrain.distortions import Aspect, get_bank
-from nima_pretrain.networks import build_backbone, load_model
+from nima_pretrain.networks import load_model
 from nima_pretrain.pretext import distortion_losses as losses
 from nima_pretrain.pretext import loss_layers, targets
 from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.training.pretrain import pretrain
+from tests.pretext.mirrored_step import small_backbone
 from tests.pretext.test_chunks import Recorder
-from tests.processes import finish, position_of, wait_until
+from tests.processes import position_of, wait_until
 from tests.small_networks import SMALL
 from tests.training.test_checkpoint import command, photos  # noqa: F401
 
@@ -78,7 +79,10 @@ def test_cross_photo_losses_averaged_over_all_samples_are_those_of_all_series(ba
         ),
     )
     for loss in cases:
-        sampled = [loss(np.stack([one, other])) for one in samples for other in samples]
+        in_graph = tf.function(loss)  # two thousand calls
+        sampled = [
+            in_graph(tf.constant(np.stack([one, other]))) for one in samples for other in samples
+        ]
         assert np.mean(sampled) == pytest.approx(float(loss(None)), rel=1e-4)
 
 
@@ -122,15 +126,9 @@ def test_a_sample_of_all_series_makes_the_step_of_the_whole_batch(bank, chunk_si
     for name, batch in (("whole", views), ("sample", sample)):
         keras.utils.set_random_seed(0)
         config = PretrainConfig(
-            width=0.35,
-            input_size=32,
-            bank=bank.name,
-            series_per_photo=1,
-            balance="linear",
-            chunk_size=chunk_size,
+            bank=bank.name, series_per_photo=1, balance="linear", chunk_size=chunk_size
         )
-        method = method_of(config)
-        model = method.attach_heads(build_backbone(input_size=32, width=0.35))
+        model = method_of(config).attach_heads(small_backbone())
         model.compile(Recorder(), run_eagerly=True)
         model.train_step(tf.nest.map_structure(tf.constant, batch))
         variables = [*model.backbone.trainable_variables, *model.heads.trainable_variables]
@@ -177,8 +175,7 @@ def test_a_killed_training_on_samples_resumes_as_if_it_had_not_been(photos, tmp_
     with subprocess.Popen(begin, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         wait_until(process, lambda: steps_done() >= target)
         process.send_signal(signal.SIGKILL)
-    done = finish(command(photos, killed, "--resume"))
-    assert done.returncode == 0, done.stderr
+    pretrain(photos, killed, resume=True)
     first, second = (load_model(run / "pretext.h5").get_weights() for run in (whole, killed))
     for expected, actual in zip(first, second, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)

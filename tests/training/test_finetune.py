@@ -95,18 +95,14 @@ def test_the_backbone_is_frozen_until_the_plateau_and_then_moves(ratings, start,
 
 
 @pytest.mark.slow
-def test_a_kernel_of_the_backbone_moves_after_the_unfreezing(ratings, start, tmp_path):
-    config = CONFIG.model_copy(update={"epochs": 2, "min_delta": 9.0})
+def test_the_backbone_stays_as_it_was_until_the_plateau(ratings, start, tmp_path):
     # Nothing gains 9 points: the first epoch after the first one is the plateau.
-    frozen_run, free_run = tmp_path / "frozen", tmp_path / "free"
-    for run, epochs in ((frozen_run, 2), (free_run, 6)):
-        results = fitted(ratings, run, config.model_copy(update={"epochs": epochs}), start)
-        assert results.head_epochs == 2
+    config = CONFIG.model_copy(update={"epochs": 2, "min_delta": 9.0})
+    results = fitted(ratings, tmp_path / "run", config, start)
+    assert results.head_epochs == 2
     np.testing.assert_array_equal(
-        kernel(load_model(frozen_run / "nima.h5")), kernel(load_model(start))
+        kernel(load_model(tmp_path / "run" / "nima.h5")), kernel(load_model(start))
     )
-    log = pd.read_csv(free_run / "log.csv")
-    assert (log["backbone_learning_rate"] > 0).sum() >= 2
 
 
 @pytest.mark.slow
@@ -120,7 +116,10 @@ def test_training_lowers_the_loss(ratings, start, tmp_path):
             "backbone_learning_rate": 2e-3,
         }
     )
-    fitted(ratings, tmp_path / "run", config, start)
+    results = fitted(ratings, tmp_path / "run", config, start)
+    assert results.best_epoch > results.head_epochs
+    moved = kernel(load_model(tmp_path / "run" / "nima.h5")) - kernel(load_model(start))
+    assert np.abs(moved).max() > 0
     losses = pd.read_csv(tmp_path / "run" / "log.csv")["loss"]
     assert losses.iloc[-1] < 0.5 * losses.iloc[0]
 
@@ -162,25 +161,6 @@ def test_idealos_recipe_takes_its_epochs_and_its_rates(ratings, start, tmp_path)
     expected = [0, *(3e-5 / (1 + 2.3e-5 * steps) for steps in (2, 5))]
     np.testing.assert_allclose(log["backbone_learning_rate"], expected, rtol=1e-6)
     np.testing.assert_allclose(log["head_learning_rate"], [1e-3, *expected[1:]], rtol=1e-6)
-
-
-@pytest.mark.slow
-def test_decaying_rates_are_divided_by_one_plus_decay_times_steps(ratings, start, tmp_path):
-    changes = {
-        "learning_rate_decay": 0.25,
-        "plateau_patience": None,
-        "early_stopping_patience": None,
-        "head_epochs": 1,
-        "epochs": 4,
-        "head_learning_rate": 1e-3,
-        "free_head_learning_rate": 2e-3,
-    }
-    fitted(ratings, tmp_path / "run", CONFIG.model_copy(update=changes), start)
-    log = pd.read_csv(tmp_path / "run" / "log.csv")
-    # Three steps an epoch; the rate is that of the last one. The head alone keeps its rate.
-    decayed = 1 / (1 + 0.25 * np.array([2, 5, 8]))
-    np.testing.assert_allclose(log["backbone_learning_rate"], [0, *(1e-4 * decayed)], rtol=1e-5)
-    np.testing.assert_allclose(log["head_learning_rate"], [1e-3, *(2e-3 * decayed)], rtol=1e-5)
 
 
 def test_a_share_of_the_training_ratings_is_taken_and_all_for_validation(ratings):

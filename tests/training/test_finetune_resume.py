@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nima_pretrain.config import FinetuneConfig, load_config
+from nima_pretrain.errors import InputError
 from nima_pretrain.networks import load_model
+from nima_pretrain.training.finetune import finetune
 from tests.processes import finish, position_of, program, wait_until
 from tests.small_networks import SMALL_SETTINGS
 
@@ -52,8 +55,8 @@ def steps_done(run):
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = finish(begin(data, whole))
-    assert done.returncode == 0, done.stderr
+    config = load_config(FinetuneConfig, overrides=SETTINGS)
+    finetune(data / "ratings.csv", whole, images=data, config=config, backbone="none")
     results = json.loads((whole / "results.json").read_text())
     assert (results["head_epochs"], results["epochs"]) == (2, 5)
     target = random.randrange(1, 5 * STEPS)
@@ -79,7 +82,7 @@ def test_a_killed_run_resumes_to_the_weights_of_one_that_was_never_stopped(data,
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(data, tmp_path):
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(data, tmp_path, caplog):
     run = tmp_path / "run"
     begun = [*begin(data, run), "epochs=1"]
     with subprocess.Popen(begun, stderr=subprocess.DEVNULL) as process:
@@ -87,13 +90,13 @@ def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(data, tmp_
         process.send_signal(signal.SIGKILL)
     assert not (run / "checkpoint.npz").exists()
     (run / ".checkpoint.partial-1234567.npz").touch()
-    done = finish([*command(data, run, "--resume"), "--backbone", "none"])
-    assert done.returncode == 0, done.stderr
-    assert "was stopped before its first checkpoint: it begins anew" in done.stderr
-    assert json.loads((run / "results.json").read_text())["epochs"] == 1
-    done = finish(command(data, run, "--resume"))
-    assert done.returncode == 2
-    assert "Nothing to resume" in done.stderr
+    ratings = data / "ratings.csv"
+    with caplog.at_level("INFO"):
+        results = finetune(ratings, run, images=data, resume=True, backbone="none")
+    assert "was stopped before its first checkpoint: it begins anew" in caplog.text
+    assert results.epochs == 1
+    with pytest.raises(InputError, match="Nothing to resume"):
+        finetune(ratings, run, images=data, resume=True)
 
 
 @pytest.mark.slow
@@ -104,11 +107,7 @@ def test_a_run_goes_on_with_its_own_ratings_alone(data, tmp_path):
         process.send_signal(signal.SIGKILL)
     changed = tmp_path / "changed.csv"
     changed.write_text((data / "ratings.csv").read_text().replace("7.png,1,1,2", "7.png,2,1,2"))
-    arguments = command(data, run, "--resume")
-    arguments[arguments.index("--ratings") + 1] = str(changed)
-    done = finish(arguments)
-    assert done.returncode == 2
-    assert "not those that the run was begun with: 1 differ, e.g. '7.png'" in done.stderr
-    done = finish([*command(data, run, "--resume"), "--share", "0.5"])
-    assert done.returncode == 2
-    assert "was begun with share=1.0 (received 0.5)" in done.stderr
+    with pytest.raises(InputError, match="that the run was begun with: 1 differ, e.g. '7.png'"):
+        finetune(changed, run, images=data, resume=True)
+    with pytest.raises(InputError, match=r"was begun with share=1.0 \(received 0.5\)"):
+        finetune(data / "ratings.csv", run, images=data, resume=True, share=0.5)

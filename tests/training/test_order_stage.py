@@ -20,7 +20,7 @@ from nima_pretrain.networks import load_model
 from nima_pretrain.training.checkpoint import Stage
 from nima_pretrain.training.finetune import finetune
 from nima_pretrain.training.order_stage import ReturnTo
-from tests.processes import finish, position_of, wait_until
+from tests.processes import position_of, wait_until
 from tests.small_networks import SMALL
 from tests.training.test_finetune_resume import command, data  # noqa: F401
 
@@ -96,27 +96,26 @@ def test_variables_return_to_their_values_at_the_rate_of_the_optimizer():
 @pytest.mark.slow
 def test_a_stage_that_is_killed_resumes_to_the_same_weights(data, photo_folder, tmp_path):  # noqa: F811
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    config = CONFIG.model_copy(update={"order": ORDER})
+    config = CONFIG.model_copy(update={"order": ORDER.model_copy(update={"steps": 20})})
     ratings = data / "ratings.csv"
     finetune(ratings, whole, images=data, photos=photo_folder, config=config, backbone="none")
     (tmp_path / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
     options = ("--config", tmp_path / "config.json", "--backbone", "none", "--photos", photo_folder)
     begin = command(data, killed, *options, "--set", "checkpoint_seconds=0")
-    target = random.randrange(1, 30)
+    target = random.randrange(1, 10)
     print(f"killed after {target} steps of the ordering stage")
 
     def is_due():
         position = position_of(killed)
         is_ordering = position and position.stage == Stage.ORDER
-        return is_ordering and 6 * position.epoch + position.step >= target
+        return is_ordering and 2 * position.epoch + position.step >= target
 
     with subprocess.Popen(begin, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         wait_until(process, is_due)
         process.send_signal(signal.SIGKILL)
     with pytest.raises(InputError, match="begun with photos for the ordering stage"):
         finetune(ratings, killed, images=data, resume=True)
-    done = finish(command(data, killed, "--photos", photo_folder, "--resume"))
-    assert done.returncode == 0, done.stderr
+    finetune(ratings, killed, images=data, photos=photo_folder, resume=True)
     first, second = (load_model(run / "nima.h5").get_weights() for run in (whole, killed))
     for expected, actual in zip(first, second, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)

@@ -9,17 +9,18 @@ import pytest
 import tensorflow as tf
 
 from nima_pretrain.config import PretextConfig, PretrainConfig
-from nima_pretrain.errors import InputError, PhotoError
+from nima_pretrain.errors import InputError
 from nima_pretrain.networks import build_backbone, load_model
 from nima_pretrain.pretext.methods import method_of
 from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.run_directory import create_run
+from tests import small_networks
 from tests.conftest import write_photos
 
 SMALL = PretrainConfig(
-    width=0.35,
-    input_size=32,
+    **small_networks.SMALL,
+    chunk_size=174,
     photos_per_batch=2,
     epochs=3,
     learning_rate=1e-3,
@@ -82,21 +83,10 @@ def test_the_backbone_stays_as_it_was_while_the_heads_warm_up(photo_folder, tmp_
     import keras
 
     keras.utils.set_random_seed(config.seed)
-    start = build_backbone(input_size=32, width=0.35)
+    start = build_backbone("MobileNet", 32, 0.25)
     kept = load_model(run / "backbone.h5")
     for layer, old in zip(kept.trainable_weights, start.trainable_weights, strict=True):
         np.testing.assert_allclose(layer.numpy(), old.numpy(), atol=1e-6)
-
-
-def test_a_photo_that_vanishes_stops_training_with_its_path(photo_folder, tmp_path, monkeypatch):
-    from nima_pretrain.data import rendering
-
-    def vanished(path):
-        raise PhotoError(path, "No such file")
-
-    monkeypatch.setattr(rendering, "load_photo", vanished)
-    with pytest.raises(PhotoError, match="No such file"):
-        pretrain(photo_folder, tmp_path / "run", config=SMALL, base_weights="none")
 
 
 def test_a_config_of_a_method_that_is_not_registered_is_refused(photo_folder, tmp_path):

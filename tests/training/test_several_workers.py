@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,10 @@ from nima_pretrain.training.agreement import check_division
 from nima_pretrain.training.devices import choose_strategy
 from nima_pretrain.training.pipeline import train
 from nima_pretrain.training.pretrain import pretrain
+from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.training.tf_config import ONLY_MEMBER, Member, member_of
+from nima_pretrain.weights.bundled import bundled_backbone
+from nima_pretrain.weights.side_car import read_beside
 from tests.conftest import ROOT, write_photos
 from tests.processes import finish, position_of, program, wait_until
 from tests.training.trainings import RATED, SAMPLED, WEIGHTS
@@ -102,6 +106,15 @@ def test_trainings_from_the_same_weights_part_much_further(runs):
     )
     kernels = [pair for pair in zip(first, second, strict=True) if pair[0].ndim == 4]
     assert max(np.abs(a - b).max() for a, b in kernels) > 1e-2
+
+
+@pytest.mark.slow
+def test_trainings_start_from_bundled_weights(runs):
+    alone, _ = runs
+    card = read_beside(alone / "sampled" / "backbone.h5")
+    assert card.training_data["base_weights"].startswith("imagenet_")
+    start = FinetuneResults.read(alone / "rated").backbone_weights
+    assert Path(start) == bundled_backbone(RATED, "pretraining")
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,31 +160,6 @@ def test_finetuning_prefers_the_pretrained_backbone_and_pretraining_imagenet():
     assert bundled_backbone(NetworkConfig(), "pretraining").stem.startswith("backbone_")
     with pytest.raises(InputError, match=r"No backbone of MobileNetV2 of width=0.5 .* width=0.35"):
         bundled_backbone(NetworkConfig(width=0.5), "imagenet")
-
-
-@pytest.mark.slow
-def test_training_starts_from_bundled_weights(tmp_path):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for path in embedded_photos()[:4]:
-        shutil.copy(path, photos)
-    pretext = PretrainConfig(
-        width=0.35, input_size=32, epochs=1, photos_per_batch=1, chunk_size=None, num_workers=0
-    )
-    nima_pretrain.pretrain(photos, tmp_path / "run", config=pretext, base_weights="bundled")
-    card = read_beside(tmp_path / "run" / "backbone.h5")
-    assert card.training_data["base_weights"].startswith("imagenet_")
-    rows = [{"image_id": path.stem, "label": [1, 2, 3]} for path in embedded_photos()[:4]]
-    (tmp_path / "ratings.json").write_text(json.dumps(rows))
-    config = FinetuneConfig(width=0.35, input_size=32, epochs=1, fit="squash", head_epochs=1)
-    results = nima_pretrain.finetune(
-        tmp_path / "ratings.json",
-        tmp_path / "tuned",
-        images=photos,
-        config=config,
-        backbone="bundled",
-    )
-    assert Path(results.backbone_weights) == bundled_backbone(config, "pretraining")
 
 
 def test_another_place_replaces_the_default_scorer_but_not_their_names(tmp_path, monkeypatch):

@@ -63,10 +63,16 @@ def run(tmp_path_factory, lively_nima):
     return run
 
 
+@pytest.fixture(scope="module")
+def published_once(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web")
+    publish(run, folder)
+    return folder
+
+
 @pytest.fixture
-def published(run, tmp_path):
-    publish(run, tmp_path / "published")
-    return tmp_path / "published"
+def published(published_once, tmp_path):
+    return shutil.copytree(published_once, tmp_path / "published")
 
 
 @pytest.fixture
