@@ -77,7 +77,7 @@ def test_a_handful_of_photos_is_learned_by_heart():
     keras.utils.set_random_seed(0)
     photos = [load_photo(path) for path in embedded_photos()]
     batch = np.stack([VIEWS.render(photo, 32, number) for number, photo in enumerate(photos)])
-    model = RotNet(RotNetConfig(chunk_size=64)).attach_heads(
+    model = RotNet(RotNetConfig(chunk_size=None)).attach_heads(
         build_backbone(input_size=32, width=0.35)
     )
     model.compile(keras.optimizers.Adam(1e-3))

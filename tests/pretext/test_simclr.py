@@ -70,7 +70,7 @@ def test_the_loss_layer_survives_its_configuration():
 @pytest.mark.slow
 def test_a_handful_of_photos_is_learned_by_heart():
     keras.utils.set_random_seed(0)
-    method = SimCLR(SimCLRConfig(chunk_size=64))
+    method = SimCLR(SimCLRConfig(chunk_size=None))
     photos = [load_photo(path) for path in embedded_photos()]
     batch = np.stack(
         [method.views.render(photo, 32, number) for number, photo in enumerate(photos)]

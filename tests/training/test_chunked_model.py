@@ -6,17 +6,15 @@ import pytest
 import tensorflow as tf
 
 from nima_pretrain.config import FinetuneConfig
-from nima_pretrain.networks import build_backbone, build_nima
+from nima_pretrain.networks import build_nima
 from nima_pretrain.networks.backbone import with_fixed_statistics
 from nima_pretrain.networks.emd import earth_movers_distance
 from nima_pretrain.networks.nima import head_of
 from nima_pretrain.networks.optimizers import backbone_and_head_optimizer, head_optimizer
 from nima_pretrain.training.chunked_model import chunked
+from tests.pretext.mirrored_step import small_backbone
 
 CONFIG = FinetuneConfig(
-    backbone="MobileNet",
-    width=0.1,
-    input_size=32,
     batch_size=7,
     dropout=0.5,
     batch_norm="fixed",  # so that chunks are no part of the result
@@ -31,7 +29,8 @@ def trained(chunk_size):
     photos = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
     targets = rng.dirichlet(np.ones(5), 12).astype("float32")
     dataset = tf.data.Dataset.from_tensor_slices((photos, targets)).batch(7).repeat()
-    backbone = build_backbone(CONFIG.backbone, CONFIG.input_size, CONFIG.width)
+    small = small_backbone()
+    backbone = keras.Model(small.input, small.output, name="backbone")
     nima = build_nima(backbone, 5, CONFIG.dropout)
     start = nima.get_weights()
     config = CONFIG.model_copy(update={"chunk_size": chunk_size})
