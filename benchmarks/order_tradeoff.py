@@ -10,6 +10,7 @@ that no model was trained on, averaged over the cells. A figure shows both.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from nima_pretrain.data.file_lists import read_file_list
 from nima_pretrain.data.photos import load_fitted, load_photo
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions
+from nima_pretrain.evaluation.stability import Score
 from nima_pretrain.metrics import srcc
 
 SHARES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1)
@@ -33,6 +35,21 @@ def scores_by_share(
     cell: Path, shares: tuple[float, ...], photos: list[np.ndarray], paths: list[Path]
 ) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Returns the scores of the views (N, V) and of the rated photos (R,) for every share."""
+    from nima_pretrain.weights.reading import read_side_car
+    from nima_pretrain.weights.side_car import NimaCard
+
+    network = read_side_car(cell / "nima.h5", NimaCard).network
+    bank = get_bank("paper")
+    views = [bank.render(photo, network.input_size, 0, network.fit) for photo in photos]
+    rated = np.stack([load_fitted(path, network.input_size, network.fit) for path in paths])
+    return {
+        share: (np.stack([score(of_photo) for of_photo in views]), score(rated))
+        for share, score in scorers_by_share(cell, shares)
+    }
+
+
+def scorers_by_share(cell: Path, shares: tuple[float, ...]) -> Iterator[tuple[float, Score]]:
+    """Yields every share with the scorer that keeps it, which is valid until the next one."""
     from nima_pretrain.evaluation.view_outputs import nima_score
     from nima_pretrain.weights.reading import read_side_car
     from nima_pretrain.weights.side_car import NimaCard
@@ -42,16 +59,10 @@ def scores_by_share(
     before = load_model(cell / "ratings_alone.h5").get_weights()
     kept = load_stage(cell / "config.json").order.kept
     change = [(new - old) / kept for old, new in zip(before, model.get_weights(), strict=True)]
-    card = read_side_car(cell / "nima.h5", NimaCard)
-    score, network = nima_score(model, card.score_scale), card.network
-    bank = get_bank("paper")
-    views = [bank.render(photo, network.input_size, 0, network.fit) for photo in photos]
-    rated = np.stack([load_fitted(path, network.input_size, network.fit) for path in paths])
-    found = {}
+    score = nima_score(model, read_side_car(cell / "nima.h5", NimaCard).score_scale)
     for share in shares:
         model.set_weights([old + share * by for old, by in zip(before, change, strict=True)])
-        found[share] = np.stack([score(of_photo) for of_photo in views]), score(rated)
-    return found
+        yield share, score
 
 
 def pairs_in_order(scores: np.ndarray) -> dict[str, float]:
