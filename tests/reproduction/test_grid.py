@@ -264,6 +264,18 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
         "scratch": cells / "scratch" / "share-100" / "seed-0" / "fold-a",
         "ranking": cells / "ranking" / "share-50" / "seed-0" / "fold-a",
     }
+    # The same cells once more, under another name.
+    shutil.copytree(run, tmp_path / "twice")
+    shutil.copytree(cells / "scratch", tmp_path / "twice" / "cells" / "again")
+    starts = content["starts"] | {"again": content["starts"]["scratch"]}
+    twice = ReproduceConfig.model_validate(content | {"starts": starts, "probe": False})
+    reproduce(twice, tmp_path / "twice")
+    shares = pd.read_csv(tmp_path / "twice" / "results" / "shares.csv").set_index("start")
+    assert shares.index.tolist() == ["scratch", "ranking", "again"]
+    gains = shares[["srcc_gain", "mae_gain_low", "mae_gain_high"]]
+    assert gains.loc["again"].tolist() == [0, 0, 0]
+    assert gains.loc[["scratch", "ranking"]].isna().all(axis=None)  # the baseline; not on half
+
     with pytest.raises(InputError, match=r"found 2 \(MOS, test\). Name it with --evaluation"):
         compare_runs(runs, tmp_path / "compared")
     compared = compare_runs(runs, tmp_path / "compared", evaluation="test")

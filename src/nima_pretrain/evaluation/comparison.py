@@ -152,21 +152,28 @@ def compare_by_category(
         resamples: number of bootstrap samples of the 95 % intervals.
 
     Returns:
-        One row per category and entry: category, photos, name, the metrics with intervals, and
-        their differences to the baseline as METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for
-        the baseline. There are no tests, since some of so many would be significant by chance.
+        One row per category and entry: category, photos, and the columns of `metrics_and_gains`.
+        There are no tests, since some of so many would be significant by chance.
     """
     tables = []
     for category, rows in rows_of.items():
         within = [entry.of(rows) for entry in entries]
-        metrics, differences = compare(within, baseline, threshold, resamples=resamples)
-        gains = differences.set_index("name")[metrics.columns[1:]]
-        gains.columns = gains.columns.str.replace("(_low|_high)?$", r"_gain\1", n=1, regex=True)
-        table = metrics.join(gains, on="name")
+        table = metrics_and_gains(compare(within, baseline, threshold, resamples=resamples))
         table.insert(0, "category", category)
         table.insert(1, "photos", len(rows))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def metrics_and_gains(compared: Comparison) -> pd.DataFrame:
+    """Returns the metrics of a comparison, and beside them the differences to its baseline.
+
+    These are METRIC_gain, METRIC_gain_low, METRIC_gain_high, NaN for the baseline.
+    """
+    metrics, differences = compared
+    gains = differences.set_index("name")[metrics.columns[1:]]
+    gains.columns = gains.columns.str.replace("(_low|_high)?$", r"_gain\1", n=1, regex=True)
+    return metrics.join(gains, on="name")
 
 
 def _drawn(rng: np.random.Generator, num_seeds: int) -> Sequence[int] | None:

@@ -13,6 +13,7 @@ from nima_pretrain.evaluation.comparison import (
     Contender,
     compare,
     compare_by_category,
+    metrics_and_gains,
     readable,
 )
 from nima_pretrain.evaluation.evaluation_files import rows_by_category
@@ -130,7 +131,8 @@ def write_results(grid: Grid) -> dict[str, Any]:
     )
     shares = _by_share(grid)
     if shares["share"].nunique() > 1:
-        pages.table("shares", shares, "By the share of the training ratings.", _share_text)
+        about = f"By the share of the training ratings; gain: difference to {grid.config.baseline}."
+        pages.table("shares", shares, about, _share_text)
         pages.figure("shares", draw_by_share(shares, _BY_SHARE), "Metrics by share (figure 3).")
         epochs_by_share = draw_by_share(shares, {"epochs": "epochs until early stopping"})
         pages.figure("epochs", epochs_by_share, "Epochs until early stopping by share (figure 5).")
@@ -158,13 +160,20 @@ def _write_probes(
 
 
 def _by_share(grid: Grid) -> pd.DataFrame:
-    rows = []
-    for start in grid.config.starts:
-        for share in sorted({cell.share for cell in grid.cells if cell.start == start}):
-            table = compare([grid.contender(start, share)], start, grid.threshold).metrics
-            place = {"start": start, "share": share, **grid.epochs(start, share)}
-            rows.append(pd.DataFrame([place]).join(table.drop(columns="name")))
-    return pd.concat(rows, ignore_index=True)
+    """Returns metrics by start and share, and the gains over the baseline on the same share."""
+    order, baseline = list(grid.config.starts), grid.config.baseline
+    tables = []
+    for share in sorted({cell.share for cell in grid.cells}):
+        starts = [start for start in order if grid.cells_of(start, share)]
+        reference = baseline if baseline in starts else starts[0]
+        entries = [grid.contender(start, share) for start in starts]
+        compared = compare(entries, reference, grid.threshold)
+        table = metrics_and_gains(compared) if reference == baseline else compared.metrics
+        places = [{"start": start, "share": share, **grid.epochs(start, share)} for start in starts]
+        tables.append(pd.DataFrame(places).join(table.drop(columns="name")))
+    rows = pd.concat(tables, ignore_index=True)
+    by_start = rows["start"].map(order.index).sort_values(kind="stable").index
+    return rows.loc[by_start].reset_index(drop=True)
 
 
 def _share_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +181,8 @@ def _share_text(table: pd.DataFrame) -> pd.DataFrame:
         f"{start}, {100 * share:g} %"
         for start, share in zip(table["start"], table["share"], strict=True)
     ]
-    shown = table.drop(columns=["start", "share", "head_epochs", "best_epoch"])
+    columns = "epochs|lcc|srcc|srcc_gain|accuracy|mae|mae_gain|emd"
+    shown = table.filter(regex=f"^({columns})(_low|_high)?$")
     return readable(shown.assign(name=names)[["name", *shown.columns]])
 
 
