@@ -9,7 +9,7 @@ from nima_pretrain.data.samples import (
     write_embedded_quarters,
     write_synthetic_ratings,
 )
-from nima_pretrain.distortions import get_bank
+from nima_pretrain.distortions import Aspect, get_bank
 
 
 def test_seven_colour_photographs_come_with_the_packages():
@@ -32,6 +32,12 @@ def test_synthetic_ratings_fall_with_the_level(tmp_path):
     for series in bank.series:
         along = [means[f"astronaut__{bank.view_names[view]}"] for view in series.views]
         assert np.all(np.diff(along) < 0)
+    strongest = {aspect: [] for aspect in Aspect}
+    for series in bank.series:
+        view = bank.view_names[series.views[-1]]
+        strongest[series.distortion.aspect].append(means[f"astronaut__{view}"])
+    assert max(strongest[Aspect.TECHNICAL]) < min(strongest[Aspect.STYLE])
+    assert max(strongest[Aspect.STYLE]) < min(strongest[Aspect.COMPOSITION])
 
 
 def test_quarters_hold_every_pixel_once(tmp_path):

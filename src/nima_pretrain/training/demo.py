@@ -17,7 +17,8 @@ from nima_pretrain.prediction.predict import predict
 from nima_pretrain.weights import BUNDLED
 
 # Takes some minutes on two cores. Pretraining is models/MobileNetV2's
-# config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on ratings.
+# config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on
+# ratings.
 _NETWORK: dict[str, Any] = {"width": 0.35, "input_size": 96, "fit": "squash"}
 DEMO_CONFIG = TrainConfig(
     pretrain=PretrainConfig(
@@ -28,7 +29,7 @@ DEMO_CONFIG = TrainConfig(
         balance="linear",
         photos_per_batch=4,
         chunk_size=None,
-        epochs=4,
+        epochs=2,
         kept_epoch="last",
         optimizer="adam",
         learning_rate=5e-4,
@@ -37,7 +38,7 @@ DEMO_CONFIG = TrainConfig(
         clip_norm=5.0,
         weight_decay=0.0,
     ),
-    finetune=FinetuneConfig(**_NETWORK, batch_size=32, epochs=16, head_epochs=1, dropout=0.2),
+    finetune=FinetuneConfig(**_NETWORK, batch_size=32, epochs=8, head_epochs=1, dropout=0.2),
 )
 
 
