@@ -26,16 +26,16 @@ _DAMAGE = ("gaussian_noise_5", "defocus_blur_5", "exposure_3", "exposure_-3")
 _CHANGES = ("cropped by 1 %", "shifted by 4 px", "mirrored")
 
 
-def raised_by_damage(score: Score, originals: np.ndarray, damaged: np.ndarray) -> pd.Series:
+def raised_by_damage(score: Score, of_photos: np.ndarray, damaged: np.ndarray) -> pd.Series:
     """Returns by damage the percentage of photos whose score it raises.
 
     Args:
         score: the scorer.
-        originals: (N, S, S, 3) uint8 RGB.
+        of_photos: (N,) floats, scores of the undamaged photos.
         damaged: (N, D, S, S, 3) uint8 RGB, in the order of `_DAMAGE`.
     """
     scores = score(damaged.reshape(-1, *damaged.shape[2:])).reshape(damaged.shape[:2])
-    return pd.Series(100 * (scores > score(originals)[:, None]).mean(axis=0), _DAMAGE)
+    return pd.Series(100 * (scores > of_photos[:, None]).mean(axis=0), _DAMAGE)
 
 
 def main() -> None:
@@ -59,10 +59,11 @@ def main() -> None:
     rows = {}
     for share, score in scorers_by_share(arguments.run, tuple(arguments.shares)):
         moves = invisible_changes(score, photos, size, fit).set_index("change")["mean"]
-        blanks = blank_percentiles(score, score(originals), size, fit)
+        of_photos = score(originals)
+        blanks = blank_percentiles(score, of_photos, size, fit)
         rows[share] = {
             **moves[list(_CHANGES)],
-            **raised_by_damage(score, originals, damaged),
+            **raised_by_damage(score, of_photos, damaged),
             "largest percentile": blanks["percentile"].max(),
         }
     print(f"{len(photos)} photographs")

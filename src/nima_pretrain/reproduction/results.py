@@ -171,9 +171,9 @@ def _by_share(grid: Grid) -> pd.DataFrame:
         table = metrics_and_gains(compared) if reference == baseline else compared.metrics
         places = [{"start": start, "share": share, **grid.epochs(start, share)} for start in starts]
         tables.append(pd.DataFrame(places).join(table.drop(columns="name")))
-    rows = pd.concat(tables, ignore_index=True)
-    by_start = rows["start"].map(order.index).sort_values(kind="stable").index
-    return rows.loc[by_start].reset_index(drop=True)
+    return pd.concat(tables).sort_values(
+        "start", key=lambda names: names.map(order.index), kind="stable", ignore_index=True
+    )
 
 
 def _share_text(table: pd.DataFrame) -> pd.DataFrame:

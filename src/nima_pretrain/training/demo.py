@@ -16,9 +16,8 @@ from nima_pretrain.distortions import get_bank
 from nima_pretrain.prediction.predict import predict
 from nima_pretrain.weights import BUNDLED
 
-# Takes some minutes on two cores. Pretraining is models/MobileNetV2's
-# config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on
-# ratings.
+# Less than five minutes on two cores. Pretraining is models/MobileNetV2's
+# config_pretrain_sampled.json for few photos; the backbone is unfrozen after one epoch on ratings.
 _NETWORK: dict[str, Any] = {"width": 0.35, "input_size": 96, "fit": "squash"}
 DEMO_CONFIG = TrainConfig(
     pretrain=PretrainConfig(
