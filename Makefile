@@ -1,6 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
-PYTEST := -m pytest -n 2 --dist loadfile
+# Files in the order of tests/conftest.py, those with slow tests first, not by their number of tests.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install install-keras3 demo test test-keras3 test-keras3-short test-contrib test-all fuzz check docs format lock release-check clean
 
