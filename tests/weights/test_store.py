@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ def test_a_backbone_file_loads_into_plain_keras(backbone, backbone_file):
         input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=backbone_file, pooling="avg"
     )
     np.testing.assert_allclose(plain(PHOTOS / np.float32(127.5) - 1), backbone(PHOTOS), atol=1e-5)
+
+
+def test_large_arrays_take_less_room_than_their_numbers(backbone_file):
+    with h5py.File(backbone_file) as file:
+        kernel = file["Conv_1/Conv_1/kernel:0"]
+        assert kernel.id.get_storage_size() < 0.95 * kernel.nbytes
 
 
 def test_a_nima_survives_its_file_scale_and_all(backbone, tmp_path):
