@@ -85,7 +85,8 @@ def predict(
         bool, typer.Option("--allow-empty", help="Folders without photos are no error.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 1 if a file could not be scored.")
+        bool,
+        typer.Option("--strict", help="Exit code 1 if a file could not be scored or given stars."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
     max_pixels: Annotated[

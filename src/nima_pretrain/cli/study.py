@@ -24,7 +24,7 @@ def study(
     photos: Annotated[Path, typer.Option("--photos", metavar="DIR", help="Folder of photos.")],
     part: Annotated[
         Literal["held-out", "validation", "test"],
-        typer.Option(help="Part of the photos, by the run's photos.csv."),
+        typer.Option(help="Part of the photos, by the run's photos.csv and ratings.csv."),
     ] = "held-out",
     bank: Annotated[
         Literal["paper", "repaired"], typer.Option(help="Bank of the views for a nima.h5.")
