@@ -104,3 +104,17 @@ def test_a_damaged_sidecar_is_refused_and_left(photo):
         with pytest.raises(InputError, match="is no XMP"):
             act(photo, 4)
     assert files(photo) == before
+
+
+def test_both_files_of_a_pair_on_one_page_have_stars_of_their_own(photo):
+    raw = photo.with_name("a.CR3")
+    raw.write_bytes(b"a raw photo")
+    before = files(photo)
+    session = StarSession(photos=[photo, raw])
+    session.give(photo, 5)
+    session.give(raw, -1)
+    assert (session.stars_of(photo), session.stars_of(raw)) == (5, -1)
+    session.undo(raw, 0)
+    assert (session.stars_of(photo), session.stars_of(raw)) == (5, 0)
+    session.undo(photo, 0)
+    assert files(photo) == before

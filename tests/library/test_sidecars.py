@@ -111,11 +111,27 @@ def test_a_model_keeps_the_stars_of_a_person_wherever_they_are(tmp_path, place, 
     outcome = set_stars(photo, 5, by_person=False, naming=naming, overwrite=True)
     assert outcome == Outcome.WRITTEN
     assert sidecars_of(photo, naming)[0].exists()
+    assert stars_of(photo)[:2] == (5, True)
+
+
+def test_a_models_new_stars_replace_those_that_it_wrote_under_the_other_name(photo):
+    set_stars(photo, 5, by_person=False, naming=Naming.FULL)
+    set_stars(photo, 2, by_person=False, naming=Naming.STEM)
+    assert full(photo).read_bytes() == stem(photo).read_bytes()
+    assert stars_of(photo)[:2] == (2, True)
 
 
 def test_no_stars_are_no_persons_stars(photo):
     write(full(photo), 0)
     assert set_stars(photo, 5, by_person=False) == Outcome.WRITTEN
+
+
+def test_stars_that_a_person_took_back_do_not_return_from_the_photo(tmp_path):
+    photo = write_photo(tmp_path / "photo.jpg", 4)
+    assert persons_stars(photo).stars == 4
+    set_stars(photo, 0, by_person=True)
+    assert persons_stars(photo) is None
+    assert set_stars(photo, 2, by_person=False) == Outcome.WRITTEN
 
 
 def test_a_persons_stars_replace_all_others(photo):

@@ -14,6 +14,7 @@ from nima_pretrain.library.session import StarSession
 from nima_pretrain.library.sidecar_names import SidecarNames
 from nima_pretrain.prediction.page import Selection, select
 from nima_pretrain.prediction.predict import predict
+from nima_pretrain.prediction.reading import photo_of
 from nima_pretrain.weights.finding import find_scorer
 from nima_pretrain.weights.reading import read_side_car
 from nima_pretrain.weights.side_car import NimaCard
@@ -79,7 +80,8 @@ def cull(
             on_rows=lambda rows: selections.append(select(rows, _MOST_PHOTOS)),
         )
     (selection,) = selections
-    serve(Culling(selection, scale, StarSession(naming)).app, port, ready)
+    session = StarSession(naming, map(photo_of, selection.photos))
+    serve(Culling(selection, scale, session).app, port, ready)
 
 
 def _check_sidecars(listing: Listing, naming: Naming) -> None:

@@ -21,8 +21,6 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError, PhotoError
 from nima_pretrain.library.own_machine import OwnMachineOnly
 from nima_pretrain.library.session import StarSession
-from nima_pretrain.library.sidecar_names import SidecarNames
-from nima_pretrain.library.sidecars import stars_of
 from nima_pretrain.prediction.page import Selection, entry_of, page_of, thumbnail
 from nima_pretrain.prediction.reading import photo_of
 from nima_pretrain.prediction.score_row import ScoreRow
@@ -108,7 +106,7 @@ class Culling:
         try:
             await run_in_threadpool(save, path, wanted.stars)
         except InputError as error:
-            before = await run_in_threadpool(_stars_of, path)
+            before = await run_in_threadpool(self._stars_of, path)
             return JSONResponse({"error": str(error), "stars": before}, 409)
         return JSONResponse({"stars": wanted.stars})
 
@@ -121,26 +119,23 @@ class Culling:
 
     def _page(self) -> str:
         self.session.begin()
-        names = SidecarNames()
         entries = [
             {
                 **entry_of(row),
                 "number": number,
                 "link": f"photo/{number}",
                 "picture": f"thumbnail/{number}",
-                "stars": _stars_of(photo_of(row), names),
+                "stars": self._stars_of(photo_of(row)),
             }
             for number, row in enumerate(self.selection.photos)
         ]
         return page_of(self.selection, entries, self.scale, is_culling=True)
 
-
-def _stars_of(photo: Path, names: SidecarNames | None = None) -> int:
-    try:
-        found = stars_of(photo, names)
-    except InputError:  # which the attempt to give stars shows
-        return 0
-    return found.stars if found else 0
+    def _stars_of(self, photo: Path) -> int:
+        try:
+            return self.session.stars_of(photo)
+        except InputError:  # which the attempt to give stars shows
+            return 0
 
 
 class _Wanted(NamedTuple):

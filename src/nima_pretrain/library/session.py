@@ -1,6 +1,6 @@
 """The stars of a session at the culling page: given by a person, and undone without a trace."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -42,10 +42,14 @@ class StarSession:
 
     Args:
         naming: the sidecars to write.
+        photos: the photos of the page. Both files of a RAW+JPEG pair among them have stars of
+            their own.
     """
 
-    def __init__(self, naming: Naming = Naming.FULL) -> None:
+    def __init__(self, naming: Naming = Naming.FULL, photos: Iterable[Path] = ()) -> None:
         self._naming = naming
+        self._photos = tuple(photos)
+        self._names = SidecarNames(self._photos)
         self._earlier: dict[Path, _Earlier] = {}
         self._lock = Lock()
 
@@ -53,6 +57,16 @@ class StarSession:
         """Forgets all earlier states: a page that was loaded anew undoes nothing before it."""
         with self._lock:
             self._earlier.clear()
+            self._names = SidecarNames(self._photos)  # the folders are listed anew
+
+    def stars_of(self, photo: Path) -> int:
+        """Returns the stars of a photo, -1 to 5; 0 if it has none.
+
+        Raises:
+            InputError: see `sidecars.stars_of`.
+        """
+        found = stars_of(photo, self._names)
+        return found.stars if found else 0
 
     def give(self, photo: Path, stars: int) -> None:
         """Gives a person's stars to a photo.
@@ -82,15 +96,15 @@ class StarSession:
         """
         with self._lock:
             earlier = self._earlier.pop(photo, None)
-            is_unchanged = earlier is None and _stars_of(photo) == stars
-            is_restored = earlier and earlier.stars == stars and _restore(photo, earlier)
+            is_unchanged = earlier is None and self.stars_of(photo) == stars
+            is_restored = earlier and earlier.stars == stars and self._restore(photo, earlier)
             if not (is_unchanged or is_restored):
-                set_stars(photo, stars, by_person=True, naming=self._naming)
+                self._set_stars(photo, stars)
 
     def _give(self, photo: Path, stars: int) -> None:
-        before, stars_before = _contents(photo), _stars_of(photo)
-        set_stars(photo, stars, by_person=True, naming=self._naming)
-        written = _contents(photo)
+        before, stars_before = self._contents(photo), self.stars_of(photo)
+        self._set_stars(photo, stars)
+        written = self._contents(photo)
         earlier = self._earlier.pop(photo, None)
         if earlier is None or earlier.written != before:
             earlier = _Earlier(stars_before, before, before)
@@ -101,28 +115,24 @@ class StarSession:
         ):
             self._earlier[photo] = earlier._replace(written=written)
 
+    def _set_stars(self, photo: Path, stars: int) -> None:
+        set_stars(photo, stars, by_person=True, naming=self._naming, names=self._names)
 
-def _restore(photo: Path, earlier: _Earlier) -> bool:
-    """Restores sidecars, and returns whether they were as they had been written."""
-    with locked(photo.parent, "folder", timeout=LOCK_SECONDS):
-        if _contents(photo) != earlier.written:
-            return False
-        try:
-            for path, content in earlier.contents.items():
-                if content != earlier.written[path]:
-                    replace_unchanged(path, earlier.written[path], content)
-        except ChangedMeanwhileError:
-            return False
-    return True
+    def _restore(self, photo: Path, earlier: _Earlier) -> bool:
+        """Restores sidecars, and returns whether they were as they had been written."""
+        with locked(photo.parent, "folder", timeout=LOCK_SECONDS):
+            if self._contents(photo) != earlier.written:
+                return False
+            try:
+                for path, content in earlier.contents.items():
+                    if content != earlier.written[path]:
+                        replace_unchanged(path, earlier.written[path], content)
+            except ChangedMeanwhileError:
+                return False
+        return True
 
-
-def _contents(photo: Path) -> _Contents:
-    return {path: read_sidecar(path) for path in SidecarNames().all_of(photo)}
-
-
-def _stars_of(photo: Path) -> int:
-    found = stars_of(photo)
-    return found.stars if found else 0
+    def _contents(self, photo: Path) -> _Contents:
+        return {path: read_sidecar(path) for path in self._names.all_of(photo)}
 
 
 def _rated(content: bytes | None, stars: int, path: Path) -> bytes:

@@ -70,6 +70,8 @@ def stars_of(photo: Path, names: SidecarNames | None = None) -> Stars | None:
 def persons_stars(photo: Path, names: SidecarNames | None = None) -> Stars | None:
     """Returns the stars that a person gave to a photo, in whatever file; None if unrated.
 
+    A person's 0 in a sidecar of the photo takes back the rating in the photo itself.
+
     Args:
         photo: the photo.
         names: the photos that get stars together; None for this one alone.
@@ -78,10 +80,10 @@ def persons_stars(photo: Path, names: SidecarNames | None = None) -> Stars | Non
         InputError: a sidecar cannot be read, or is no XMP.
     """
     names = names or SidecarNames()
-    for stars in (*_stars_in_sidecars(photo, names), *_embedded_stars(photo, names)):
-        if stars.stars and not stars.by_model:
-            return stars
-    return None
+    found = [stars for stars in _stars_in_sidecars(photo, names) if not stars.by_model]
+    if all(names.is_shared(stars.path, photo) for stars in found):
+        found += [stars for stars in _embedded_stars(photo, names) if not stars.by_model]
+    return next((stars for stars in found if stars.stars), None)
 
 
 def set_stars(
@@ -96,8 +98,8 @@ def set_stars(
     """Gives stars to a photo in its sidecars, and returns whether they were written.
 
     Existing sidecars keep all their other content. Another program's change between reading and
-    writing is noticed, and merged with. A person's stars go into every sidecar with a rating that
-    is not shared with another photo, lest they contradict each other. A model's stars are marked as
+    writing is noticed, and merged with. Stars go into every sidecar with a rating, too, that is not
+    shared with another photo, lest they contradict each other. A model's stars are marked as
     such, do not replace a person's, and are recorded in the journal, see `undo.undo_stars`.
 
     Args:
@@ -123,9 +125,8 @@ def set_stars(
             if not (by_person or overwrite) and persons_stars(photo, names):
                 return Outcome.KEPT
             paths = names.to_write(photo, naming)
-            if by_person:
-                rated = [found.path for found in _stars_in_sidecars(photo, names)]
-                paths += [path for path in rated if not names.is_shared(path, photo)]
+            rated = [found.path for found in _stars_in_sidecars(photo, names)]
+            paths += [path for path in rated if not names.is_shared(path, photo)]
             contents = {path: read_sidecar(path) for path in paths}
             changes = {
                 path: with_rating(content, stars, by_model=not by_person, name=str(path))
