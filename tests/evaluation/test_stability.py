@@ -26,6 +26,13 @@ def test_panoramas_beyond_the_longest_side_of_a_format_are_measured(photos):
     assert (table["largest"] < 5).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (4, 4), (2, 9)])
+def test_tiny_pictures_are_measured(shape):
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    table = invisible_changes(lambda images: images.mean(axis=(1, 2, 3)), [photo], 32, "squash")
+    assert table["mean"].between(0, 255).all()
+
+
 def test_a_score_of_one_side_moves_when_photos_are_mirrored(photos):
     def left_minus_right(images):
         return images[:, :, :16].mean(axis=(1, 2, 3)) - images[:, :, 16:].mean(axis=(1, 2, 3))

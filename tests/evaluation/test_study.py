@@ -1,6 +1,7 @@
 """The study: its tables against plain loops, its files at toy size."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,9 @@ from nima_pretrain.evaluation.study import photos_to_study, study
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
 from nima_pretrain.pretext.targets import class_terms, ranked_pairs
-from nima_pretrain.weights.bundled import bundled_of
+from nima_pretrain.weights.bundled import bundled_backbone, bundled_of
 from nima_pretrain.weights.side_car import BackboneCard, NimaCard, PretextCard, ScaleConfig
-from nima_pretrain.weights.store import save_weights
+from nima_pretrain.weights.store import copy_weights, save_weights
 
 PAPER, REPAIRED = get_bank("paper"), get_bank("repaired")
 NETWORK = NetworkConfig(width=0.35, input_size=32)
@@ -246,6 +247,38 @@ def test_photos_of_the_training_are_left_out(photo_folder, tmp_path, lists, colu
             path.unlink()
     with pytest.raises(InputError, match="None of the 3 photos .* is left"):
         names()
+
+
+def test_photos_of_the_pretraining_are_left_out_or_nothing_is_claimed(photo_folder, tmp_path):
+    paths = sorted(photo_folder.rglob("*.*"))
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    run, pretraining = tmp_path / "run", tmp_path / "earlier"
+    for folder, column, rows in ((run, "name", slice(0, 2)), (pretraining, "photo", slice(2, 4))):
+        folder.mkdir()
+        table = pd.DataFrame({column: [path.name for path in paths[rows]], "part": "training"})
+        file = folder / ("ratings.csv" if folder == run else "photos.csv")
+        table.assign(sha256=digests[rows]).to_csv(file, index=False)
+    (run / "results.json").write_text(
+        json.dumps({"stage": "finetune", "backbone_weights": str(pretraining / "backbone.h5")})
+    )
+    names, are_held_out = photos_to_study(run, photo_folder, "held-out")
+    assert sorted(names) == sorted(str(path.relative_to(photo_folder)) for path in paths[4:])
+    assert are_held_out
+    (pretraining / "photos.csv").unlink()
+    names, are_held_out = photos_to_study(run, photo_folder, "held-out")
+    assert (len(names), are_held_out) == (4, False)
+
+
+@pytest.mark.parametrize("start", ["imagenet", "none", "keras.h5", "imagenet backbone.h5"])
+def test_a_start_that_saw_no_photos_of_ours_needs_no_list(photo_folder, tmp_path, start):
+    if start == "keras.h5":
+        (tmp_path / start).write_bytes(b"weights of Keras, without a side-car")
+    elif start.endswith(".h5"):
+        copy_weights(bundled_backbone(NETWORK, "imagenet"), tmp_path / start)
+    weights = str(tmp_path / start) if start.endswith(".h5") else start
+    (tmp_path / "results.json").write_text(json.dumps({"backbone_weights": weights}))
+    (tmp_path / "ratings.csv").write_text("name,part,sha256\na.jpg,training,0\n")
+    assert photos_to_study(tmp_path, photo_folder, "held-out")[1]
 
 
 def test_without_lists_nobody_knows_what_was_trained_on(photo_folder, tmp_path):

@@ -95,8 +95,9 @@ def _cropped(image: Image.Image, share: float) -> Image.Image:
 
 
 def _shifted(image: Image.Image, pixels: int) -> Image.Image:
-    """Removes the first rows and columns."""
-    return image.crop((pixels, pixels, image.width, image.height))
+    """Removes the first rows and columns, but leaves one at least."""
+    left, top = (min(pixels, side - 1) for side in image.size)
+    return image.crop((left, top, image.width, image.height))
 
 
 _CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {

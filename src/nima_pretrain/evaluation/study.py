@@ -18,6 +18,7 @@ from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
 from nima_pretrain.errors import InputError
+from nima_pretrain.evaluation.results import RESULTS, Results
 from nima_pretrain.evaluation.stability import Stability, blank_percentiles, invisible_changes
 from nima_pretrain.evaluation.study_report import StudyResults, write_study
 from nima_pretrain.evaluation.view_outputs import (
@@ -29,7 +30,15 @@ from nima_pretrain.evaluation.view_outputs import (
 from nima_pretrain.progress import counting
 from nima_pretrain.weights.finding import find_model
 from nima_pretrain.weights.reading import read_side_car
-from nima_pretrain.weights.side_car import BackboneCard, Card, NimaCard, PretextCard
+from nima_pretrain.weights.side_car import (
+    BackboneCard,
+    Card,
+    NimaCard,
+    PretextCard,
+    origin_of,
+    read_beside,
+    side_car_path,
+)
 from nima_pretrain.weights.store import load_model
 
 logger = logging.getLogger(__name__)
@@ -55,9 +64,9 @@ def study(
         model: a `pretext.h5` or a `nima.h5`, its side-car beside it, in its run; a run with either
             or both; or the name of published weights or "bundled", whose run is `runs/NAME`.
         photos: folder of photographs.
-        part: the photos to use, by `photos.csv` and `ratings.csv` of the run: "held-out" for all
-            but the training photos, "validation" or "test". Without such files all photos count as
-            held-out.
+        part: the photos to use, by `photos.csv` and `ratings.csv` of the run and of its backbone's
+            pretraining: "held-out" for all but the training photos, "validation" or "test".
+            Without such files all photos count as held-out.
         bank: bank of the views for a NIMA model, "paper" or "repaired"; a pretext model has its
             own.
         with_mirrored: whether the scores of a NIMA model are means over an image and its mirror
@@ -153,8 +162,8 @@ def _loaded(paths: list[Path], show: Callable[[int], None]) -> Iterator[np.ndarr
 def photos_to_study(run: Path, folder: Path, part: Part) -> tuple[list[str], bool]:
     """Returns the names of the readable photos of a part, and whether the run lists its photos.
 
-    Photos of the training are recognized by content. Without lists all photos are held out, as far
-    as one can know.
+    Photos of the training, and of the pretraining of its backbone, are recognized by content.
+    Without lists all photos are held out, as far as one can know.
 
     Args:
         run: folder of the weights, which may be a run of `train` with a folder for each stage.
@@ -164,7 +173,7 @@ def photos_to_study(run: Path, folder: Path, part: Part) -> tuple[list[str], boo
     Raises:
         InputError: no photo is left, or no list says which photos are of the part.
     """
-    part_of = _listed_parts(run)
+    part_of, is_complete = _listed_parts(run)
     paths = find_photos(folder, archives=True)
     scan = scan_photos(paths, longest=LONGEST_DETOUR)
     kept = list(scan.readable)
@@ -189,13 +198,36 @@ def photos_to_study(run: Path, folder: Path, part: Part) -> tuple[list[str], boo
             "model was trained on them. A study needs photos that it has not seen."
         )
     root = root_of(folder)
-    return [path.relative_to(root).as_posix() for path in kept], bool(part_of)
+    return [path.relative_to(root).as_posix() for path in kept], bool(part_of) and is_complete
 
 
-def _listed_parts(run: Path) -> dict[str, str]:
-    """Returns the parts of the photos of a run, and of both stages of `train`, by sha256."""
+class _Start(Results):
+    """The results of a run of fine-tuning, as far as they name its start."""
+
+    backbone_weights: str = "none"
+
+
+def _pretraining_of(run: Path) -> Path | None:
+    """Returns the folder of the pretraining that a run of fine-tuning began with, if any."""
+    backbone = _Start.read(run).backbone_weights if (run / RESULTS).is_file() else "none"
+    file = Path(backbone)
+    is_from_outside = file.is_file() and not side_car_path(file).is_file()
+    if backbone in ("imagenet", "none") or is_from_outside:
+        return None
+    is_imagenet = file.is_file() and origin_of(read_beside(file)) == "imagenet"
+    return None if is_imagenet else file.parent
+
+
+def _listed_parts(run: Path) -> tuple[dict[str, str], bool]:
+    """Returns the parts of the photos of a run by sha256, and whether all its lists were found.
+
+    They are those of the run, of both stages of `train`, and of the pretraining of the backbone.
+    """
+    stages = (run, run / "pretrain", run / "finetune")
+    begun = stages[:1] if (run / "pretrain" / PHOTOS).is_file() else stages
+    pretrainings = [folder for folder in map(_pretraining_of, begun) if folder]
     tables = []
-    for folder in (run, run / "pretrain", run / "finetune"):
+    for folder in (*stages, *pretrainings):
         if (folder / PHOTOS).is_file():
             tables.append(read_photo_list(folder / PHOTOS))
         if (folder / RATINGS).is_file():
@@ -207,7 +239,8 @@ def _listed_parts(run: Path) -> dict[str, str]:
         for digest, part in zip(table["sha256"], table["part"], strict=True)
     ]
     # A photo that stands under two names was trained on if one of them was.
-    return dict(listed) | {digest: part for digest, part in listed if part == "training"}
+    part_of = dict(listed) | {digest: part for digest, part in listed if part == "training"}
+    return part_of, all((folder / PHOTOS).is_file() for folder in pretrainings)
 
 
 def _views(
