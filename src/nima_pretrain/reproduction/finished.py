@@ -8,6 +8,7 @@ import pandas as pd
 from nima_pretrain.config import ReproduceConfig
 from nima_pretrain.config.whole import TEST
 from nima_pretrain.data.ratings import Ratings
+from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.comparison import Contender
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, read_predictions, scored_of
 from nima_pretrain.evaluation.probe import frozen_features, probe_predictions
@@ -24,6 +25,9 @@ class Grid:
         config: its config.
         ratings: all ratings.
         folds: the splits of the ratings.
+
+    Raises:
+        InputError: a photo could be read in some evaluations only.
     """
 
     def __init__(
@@ -36,6 +40,22 @@ class Grid:
         self.cells = cells_of(config, folds)
         self.threshold = ratings.scale.threshold
         self.whole = max(cell.share for cell in self.cells)
+        self._check_photos()
+
+    def _check_photos(self) -> None:
+        """Checks that all models of a fold were tested on the same photos."""
+        for name in (TEST, *self.config.transfer):
+            first: dict[str, tuple[set[str], Path]] = {}
+            for cell in self.cells:
+                folder = evaluations_of(cell.folder(self.run))[name]
+                read = set(read_predictions(folder).index), folder
+                other = first.setdefault(cell.fold if name == TEST else "", read)
+                if other[0] != read[0]:
+                    _, fewer = min(other, read, key=lambda found: len(found[0]))
+                    raise InputError(
+                        f"{fewer} has no scores for photos that could be read in other "
+                        "evaluations. Delete this folder, and run the command again."
+                    )
 
     def cells_of(self, start: str, share: float) -> list[Cell]:
         """Returns the cells of a start on a share, for all seeds and folds."""

@@ -39,6 +39,8 @@ from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.ratings_split import check_trained_on
 from nima_pretrain.training.results import FinetuneResults, PretrainResults
 from nima_pretrain.training.run_directory import carry_on
+from nima_pretrain.weights.finding import find_backbone, start_from
+from nima_pretrain.weights.side_car import read_beside, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +128,10 @@ def pretrain_start(folder: Path, config: ReproduceConfig, stage: PretextConfig) 
         test_list=test,
     )
     carry_on(folder, stage, PretrainResults, learn)
+    before = read_beside(folder / "backbone.h5").training_data.get("base_weights")
+    now = Path(start_from(config.base_weights, stage, "imagenet")[0]).name
+    if before not in (None, now):
+        raise _started_otherwise(folder, f"with {before}, not {now}")
 
 
 def train_cell(
@@ -173,6 +179,32 @@ def _finetune(
     )
     results = carry_on(folder, stage, FinetuneResults, learn)
     check_trained_on(folder, results.ratings_sha256, fold.training, stage)
+    now = find_backbone(weights, stage)
+    if not _is_same_file(results.backbone_weights, now):
+        raise _started_otherwise(folder, f"with {results.backbone_weights}, not {now}")
+    if (results.ordered is not None) != (start.order_photos is not None):
+        raise _started_otherwise(folder, f"{_with(results.ordered)} order_photos")
+    if bool(results.unlabelled) != (start.unlabelled is not None):
+        raise _started_otherwise(folder, f"{_with(results.unlabelled)} unlabelled photos")
+
+
+def _is_same_file(before: str, now: str) -> bool:
+    """Returns False if weights differ; those that are gone are known by the file's name alone."""
+    if Path(before).name != Path(now).name:
+        return False
+    is_there = before != now and Path(before).is_file()
+    return not is_there or sha256_of(Path(before)) == sha256_of(Path(now))
+
+
+def _with(found: object) -> str:
+    return "with" if found else "without"
+
+
+def _started_otherwise(folder: Path, start: str) -> InputError:
+    return InputError(
+        f"{folder} was trained {start}. Give the changed start another name, choose another --run, "
+        "or put back what the config had."
+    )
 
 
 def _learner_of(
