@@ -38,6 +38,14 @@ def of(check, problem):
     return rows["image_id"].tolist()
 
 
+def test_ratings_of_which_none_is_usable_are_counted_without_a_baseline(tmp_path, images):
+    (tmp_path / "means.csv").write_text("path,mean\n0,9\n1,8\n")
+    check = check_data(tmp_path / "means.csv", images, scale="1:5")
+    assert of(check, "unusable entry") == ["0", "1"]
+    assert check.histogram["photos"].sum() == 0
+    assert np.isnan(check.constant).all()
+
+
 def test_every_kind_of_problem_is_found(tmp_path, images):
     training = write(
         tmp_path,

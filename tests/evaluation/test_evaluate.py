@@ -139,6 +139,13 @@ def test_a_name_that_is_taken_is_told_before_photos_are_scored(model, ratings, t
         evaluate(tmp_path / "nima.h5", ratings, name="votes", resamples=0)
 
 
+@pytest.mark.parametrize("name", ["a/b", "..", "."])
+def test_a_name_that_is_none_of_a_folder_is_refused(model, ratings, tmp_path, name):
+    save_weights(model.model, tmp_path / "nima.h5", SIDE_CAR)
+    with pytest.raises(InputError, match="Expected a --name that can be that of a folder"):
+        evaluate(tmp_path / "nima.h5", ratings, name=name, resamples=0)
+
+
 def test_the_public_function_evaluates_a_file_and_keeps_the_result_beside_it(
     model, ratings, tmp_path
 ):

@@ -19,6 +19,7 @@ from nima_pretrain.data.ratings import ScoreScale
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluate import evaluate
 from nima_pretrain.evaluation.evaluation_files import read_predictions
+from nima_pretrain.reproduction.finished import Grid
 from nima_pretrain.reproduction.grid import (
     cells_of,
     folds_of,
@@ -206,6 +207,26 @@ def test_configs_that_do_not_fit_together_are_refused(content, tmp_path, changes
         load_config(ReproduceConfig, file, changes)
 
 
+def test_models_of_a_fold_that_were_tested_on_other_photos_are_refused(content, tmp_path):
+    content["starts"]["other"] = {"weights": "none"}
+    config = ReproduceConfig.model_validate(content)
+    ratings = load(config.data)
+    folds = folds_of(config, ratings)
+    for cell in cells_of(config, folds):
+        folder = cell.folder(tmp_path) / "evaluation" / "test"
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text("{}")
+        tested = next(fold.test.names for fold in folds if fold.name == cell.fold)
+        table = pd.DataFrame({"name": tested, "status": ["error", "ok", "ok", "ok"]})
+        table.to_csv(folder / "predictions.csv", index=False)
+    Grid(tmp_path, config, ratings, folds)
+    table.assign(status=["error", "ok", "error", "ok"]).to_csv(
+        folder / "predictions.csv", index=False
+    )
+    with pytest.raises(InputError, match=r"other/.*fold-c/evaluation/test has no scores"):
+        Grid(tmp_path, config, ratings, folds)
+
+
 @pytest.mark.slow
 def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_path):
     run = tmp_path / "grid"
@@ -308,6 +329,9 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     evaluated.write_text(json.dumps(results | {"with_mirrored": True}))
     with pytest.raises(InputError, match="with mirror images for some runs"):
         compare_runs(runs, tmp_path / "mixed", evaluation="test")
+    evaluated.write_text(json.dumps(results | {"weights_sha256": "0" * 64}))
+    with pytest.raises(InputError, match="other weights than .*nima.h5 has now"):
+        compare_runs(runs, tmp_path / "mixed", evaluation="test")
     evaluated.unlink()  # as of a process that was killed while it evaluated
     reproduced(content)
     assert json.loads(evaluated.read_text()) == results
@@ -316,6 +340,16 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):
         reproduced(content)
     content["finetune"].pop("dropout")
+    backbone, with_order = str(run / "starts" / "ranking" / "backbone.h5"), str(data)
+    for changed, message in (
+        ({"weights": backbone}, "was trained with none, not .*backbone.h5"),
+        ({"weights": "none", "order_photos": with_order}, "was trained without order_photos"),
+    ):
+        starts = content["starts"] | {"scratch": changed}
+        with pytest.raises(InputError, match=message):
+            reproduced(content | {"starts": starts})
+    with pytest.raises(InputError, match="starts/ranking was trained with none, not backbone.h5"):
+        reproduced(content | {"base_weights": backbone})
     # The first cell is trained on fold c, with photo 2, and tested on fold a, with photo 0.
     content["data"]["ratings"] = str(tmp_path / "other.json")
     for photo, message in ((2, "was trained on other ratings"), (0, "is an evaluation on other")):

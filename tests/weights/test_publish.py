@@ -19,6 +19,7 @@ from nima_pretrain.networks import load_model
 from nima_pretrain.prediction.scorer import load_scorer
 from nima_pretrain.weights.cache import cache_folder, cached, fetch
 from nima_pretrain.weights.finding import find_weights
+from nima_pretrain.weights.litert import litert_path
 from nima_pretrain.weights.manifest import Place, find_place, read_manifest
 from nima_pretrain.weights.side_car import NimaCard, ScaleConfig, sha256_of, side_car_path
 from nima_pretrain.weights.store import save_weights
@@ -60,6 +61,8 @@ def run(tmp_path_factory, lively_nima):
     (evaluation / "predictions.csv").write_text("name\n")
     of_others = evaluation.with_name("of others")
     results.model_copy(update={"weights": "ratings_alone.h5"}).write(of_others)
+    of_earlier = {"weights": "nima.h5", "weights_sha256": "2" * 64}  # trained anew since then
+    results.model_copy(update=of_earlier).write(evaluation.with_name("of earlier"))
     return run
 
 
@@ -107,6 +110,7 @@ def test_a_folder_is_published_with_side_car_card_and_list(run, published, name)
     for word in (entry.sha256, "beaches (7 photos, 5 bins from 1 to 5)", "photos: 12", "srcc"):
         assert word in card
     assert "of others" not in card
+    assert "of earlier" not in card
     load_model(published / entry.address, NimaCard)
 
 
@@ -171,6 +175,9 @@ def test_damaged_weights_in_the_cache_are_brought_anew(published, name):
     path = fetch(name, str(published))
     path.write_bytes(b"damaged")
     assert fetch(name, str(published)).read_bytes() == (published / f"{name}.h5").read_bytes()
+    litert_path(path).write_bytes(b"damaged")
+    fetch(name, str(published))
+    assert litert_path(path).read_bytes() == (published / f"{name}.tflite").read_bytes()
     side_car_path(path).unlink()
     fetch(name, str(published))
     load_model(path, NimaCard)
@@ -258,10 +265,11 @@ def test_the_commands_lead_from_a_run_to_scores_by_name(run, tmp_path, photo_fol
     monkeypatch.delenv("NIMA_PRETRAIN_WEIGHTS")
     done = nima_pretrain("weights", "verify")
     assert (done.returncode, done.stdout.count(f"{entry.name}.h5: whole, nima")) == (0, 1)
-    (cache_folder() / f"{entry.name}.h5").write_bytes(b"damaged")
-    done = nima_pretrain("weights", "verify", entry.name)
-    assert done.returncode == 1
-    assert "its sha256 differs" in done.stdout
+    for suffix in (".tflite", ".h5"):
+        (cache_folder() / f"{entry.name}{suffix}").write_bytes(b"damaged")
+        done = nima_pretrain("weights", "verify", entry.name)
+        assert done.returncode == 1
+        assert f"{suffix} is not the file that" in done.stdout or "sha256 differs" in done.stdout
 
 
 def test_a_whole_model_with_code_inside_is_refused_and_nothing_of_it_runs(tmp_path):

@@ -71,6 +71,7 @@ def verify(
     """Check weights against their side-car; exit code 1 if some are damaged."""
     from nima_pretrain.weights.bundled import bundled
     from nima_pretrain.weights.cache import cache_folder, cached
+    from nima_pretrain.weights.litert import check_litert
     from nima_pretrain.weights.side_car import read_beside
 
     here = bundled() | cached()
@@ -89,6 +90,7 @@ def verify(
     for file in files:
         try:
             side_car = read_beside(file)
+            check_litert(file, side_car)
             print(f"{file}: whole, {side_car.kind}, sha256 {side_car.sha256}")
         except InputError as error:
             is_damaged = True

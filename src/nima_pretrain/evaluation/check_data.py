@@ -104,13 +104,16 @@ def check_data(
         digests, unreadable = _decode(paths, show)
     problems += _problems_of_images(found, digests, unreadable)
     distributions = np.concatenate([part.distributions for part in rows.values()])
-    constant = np.broadcast_to(distributions.mean(axis=0), distributions.shape)
     threshold = first.scale.threshold
+    constant = Agreement(*[np.nan] * len(Agreement._fields))
+    if len(distributions):
+        mean = np.broadcast_to(distributions.mean(axis=0), distributions.shape)
+        constant = scored(distributions, mean, first.scale.scores).agreement(threshold)
     return DataCheck(
         pd.DataFrame(problems, columns=["problem", "file", "place", "image_id", "detail"]),
         _counts(files, rows, found, digests),
         _histogram(distributions, first.scale),
-        scored(distributions, constant, first.scale.scores).agreement(threshold),
+        constant,
         first.of_votes,
         first.scale,
         threshold,

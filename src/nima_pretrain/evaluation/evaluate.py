@@ -114,7 +114,7 @@ def evaluate(
     model = load_engine(file, side_car, engine)
     model = MirrorAveraged(model) if with_mirrored else model
     results, table = agreement_with(model, side_car, rated, threshold, resamples)
-    results = results.model_copy(update={"weights": file.name})
+    results = results.model_copy(update={"weights": file.name, "weights_sha256": side_car.sha256})
     folder = write_evaluation(results, table, run, name)
     if output:
         write_json(Path(output), results.model_dump(mode="json"))

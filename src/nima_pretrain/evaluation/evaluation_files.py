@@ -31,9 +31,12 @@ def check_evaluation(
         with_mirrored: whether scores are means over a photo and its mirror image.
 
     Raises:
-        InputError: an evaluation of the same name on other ratings or of other weights exists, or
-            one of scores with mirror images where these are without, or the reverse.
+        InputError: the name is no folder name; or an evaluation of the same name on other ratings
+            or of other weights exists, or one of scores with mirror images where these are
+            without, or the reverse.
     """
+    if Path(name).name != name or name == "..":
+        raise InputError(f"Expected a --name that can be that of a folder, received {name!r}.")
     target = folder / _FOLDER / name
     if not (target / RESULTS).is_file():
         return target

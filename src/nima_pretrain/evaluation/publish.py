@@ -7,6 +7,7 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation.evaluation_files import evaluations_of, metrics_table
 from nima_pretrain.evaluation.results import EvaluationResults
 from nima_pretrain.files import replacing, write_json
+from nima_pretrain.locks import locked
 from nima_pretrain.report import markdown_table, render
 from nima_pretrain.weights.litert import litert_path
 from nima_pretrain.weights.litert_writing import try_litert
@@ -42,6 +43,7 @@ _USE = {
     "imagenet": "nima-pretrain pretrain PHOTOS --base-weights {name} --run RUN",
 }
 _DIGEST_SHOWN = 8
+_LOCK_SECONDS = 60.0
 
 
 def publish(run: Path, folder: Path) -> list[Published]:
@@ -53,16 +55,18 @@ def publish(run: Path, folder: Path) -> list[Published]:
             since it may have been edited.
 
     Raises:
-        InputError: the run has no weights, or the folder cannot be written.
+        InputError: the run has no weights, the folder cannot be written, or another process
+            publishes into it.
     """
     weights = [run / name for name in _FILES if (run / name).is_file()]
     if not weights:
         raise InputError(f"Expected a run with {', '.join(_FILES)} in {run}, found none of them.")
-    before = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest()
-    entries = [_publish_file(file, folder) for file in weights]
-    names = {entry.name for entry in entries}
-    others = [entry for entry in before.weights if entry.name not in names]
-    write_manifest(folder, Manifest(weights=(*others, *entries)))
+    with locked(folder, "--to", timeout=_LOCK_SECONDS):
+        before = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest()
+        entries = [_publish_file(file, folder) for file in weights]
+        names = {entry.name for entry in entries}
+        others = [entry for entry in before.weights if entry.name not in names]
+        write_manifest(folder, Manifest(weights=(*others, *entries)))
     return entries
 
 
@@ -105,7 +109,8 @@ def _model_card(entry: Published, file: Path) -> str:
         scale = str(side_car.score_scale)
         for name, evaluation in evaluations.items():
             results = EvaluationResults.read(evaluation)
-            if results.weights not in (None, file.name):
+            is_of_file = results.weights in (None, file.name)
+            if not is_of_file or results.weights_sha256 not in (None, side_car.sha256):
                 continue
             kind = ", with mirror images" if results.with_mirrored else ""
             title = f"{name} ({results.images} photos, {results.scale}{kind})"

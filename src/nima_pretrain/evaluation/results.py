@@ -57,6 +57,7 @@ class EvaluationResults(Results):
         unreadable: number of unreadable photos.
         ratings_sha256: hash of the ratings.
         weights: file name of the model's weights; None in files of version 0.1.
+        weights_sha256: hash of the model's weights; None in files of version 0.1.
         with_mirrored: whether scores are means over a photo and its mirror image.
         of_votes: whether the ratings are distributions of votes; if not, EMD means little.
         scale: scale of the ratings.
@@ -76,6 +77,7 @@ class EvaluationResults(Results):
     unreadable: int
     ratings_sha256: str
     weights: str | None = None
+    weights_sha256: str | None = None
     with_mirrored: bool = False
     of_votes: bool
     scale: str

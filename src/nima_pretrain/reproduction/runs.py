@@ -44,8 +44,8 @@ def compare(
 
     Raises:
         InputError: a run does not exist or is none of fine-tuning, the runs have no evaluation in
-            common, their evaluations are on different ratings or photos, or only some with mirror
-            images, or the probe cannot read a photo.
+            common, their evaluations are on different ratings or photos, of earlier weights, or
+            only some with mirror images, or the probe cannot read a photo.
 
     Example:
         >>> compare({"ImageNet": "runs/imagenet", "ranking": "runs/ranking"}, "comparison")
@@ -71,6 +71,14 @@ def compare(
             f"The evaluations called {name!r} are on different ratings. Evaluate all runs on the "
             "same ones."
         )
+    for run, result in results.items():
+        weights = paths[run] / (result.weights or "nima.h5")
+        now = read_side_car(weights, NimaCard).sha256
+        if result.weights_sha256 not in (None, now):
+            raise InputError(
+                f"{folders[run]} is an evaluation of other weights than {weights} has now. "
+                "Evaluate it anew."
+            )
     if len({result.with_mirrored for result in results.values()}) > 1:
         raise InputError(
             f"The evaluations called {name!r} are of scores with mirror images for some runs, and "

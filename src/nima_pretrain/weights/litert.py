@@ -113,9 +113,23 @@ def load_litert(weights: Path, side_car: Card) -> LiteRtModel:
             f"Expected {path.name} beside {weights}, with its sha256 in the side-car. `finetune`, "
             "`distill` and `weights publish` write it; --engine tensorflow needs none."
         )
-    if sha256_of(path) != described.sha256:
+    check_litert(weights, side_car)
+    return LiteRtModel(path, side_car.network)
+
+
+def check_litert(weights: Path, side_car: Card) -> None:
+    """Checks that the `.tflite` file beside a weights file is intact, if there is one.
+
+    Args:
+        weights: the weights file.
+        side_car: its side-car.
+
+    Raises:
+        InputError: it is not the one that the side-car describes.
+    """
+    path, described = litert_path(weights), side_car.litert
+    if described and path.is_file() and sha256_of(path) != described.sha256:
         raise InputError(
             f"{path} is not the file that {side_car_path(weights).name} describes: its sha256 "
             "differs. Copy all files of the model anew, together, or use --engine tensorflow."
         )
-    return LiteRtModel(path, side_car.network)
