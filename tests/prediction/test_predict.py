@@ -388,3 +388,5 @@ def test_a_page_in_the_place_of_the_rows_is_refused(tmp_path, photo_folder, weig
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Cannot write"):
         predict(photo_folder, weights=weights, report=tmp_path / "file" / "page.html")
+    with pytest.raises(InputError, match="Expected a file for --report, but .* is a folder"):
+        predict(photo_folder, weights=weights, report=tmp_path)

@@ -1,5 +1,6 @@
 """The ratings of a run: a finished one was trained on those that are given again."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 from nima_pretrain.config import FinetuneConfig
 from nima_pretrain.data.ratings import Ratings, ScoreScale
 from nima_pretrain.errors import InputError
-from nima_pretrain.training.ratings_split import check_trained_on, training_digest
+from nima_pretrain.training.ratings_split import (
+    check_trained_on,
+    readable_split,
+    training_digest,
+)
 
 
 def test_a_finished_run_is_not_taken_for_one_on_other_ratings():
@@ -23,3 +28,14 @@ def test_a_finished_run_is_not_taken_for_one_on_other_ratings():
         check_trained_on(Path("run"), digest, others, config)
     with pytest.raises(InputError, match="run was trained on other ratings"):
         check_trained_on(Path("run"), digest, ratings, FinetuneConfig(share=1))
+
+
+def test_photos_for_training_and_validation_at_once_are_counted(photo_folder, tmp_path, caplog):
+    paths = tuple(sorted(path for path in photo_folder.rglob("*.*") if path.is_file()))
+    ratings = Ratings(paths, np.full((6, 5), 0.2), ScoreScale(5))
+    readable_split(ratings.rows(range(4)), ratings.rows(range(4, 6)), tmp_path)
+    assert not caplog.records
+    shutil.copy(paths[0], photo_folder / "copy")  # the same photo under another name
+    copied = replace(ratings, paths=(photo_folder / "copy", *paths[1:]))
+    readable_split(ratings.rows(range(4)), copied.rows([0, 3, 5]), tmp_path)
+    assert "2 photos are for training and for validation" in caplog.text

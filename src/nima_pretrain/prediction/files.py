@@ -49,10 +49,12 @@ def check_page(page: Path, output: Path | None) -> None:
         output: the file of the rows, or None.
 
     Raises:
-        InputError: it is the same file, or its folder cannot be written.
+        InputError: it is the same file or a folder, or its folder cannot be written.
     """
     if output is not None and page.absolute() == output.absolute():
         raise InputError(f"Expected --report to be another file than --output, received {page}.")
+    if page.is_dir():
+        raise InputError(f"Expected a file for --report, but {page} is a folder.")
     folder = next(folder for folder in page.absolute().parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(

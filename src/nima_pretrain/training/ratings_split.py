@@ -146,6 +146,14 @@ def readable_split(training: Ratings, validation: Ratings, run: Path) -> Ratings
             f"{len(training)} and {len(validation)} only {len(kept)} and {len(kept_validation)} "
             f"can be read; {run / 'unreadable.csv'} says why."
         )
+    digests = ({scan.digests[path] for path in part.paths} for part in (kept, kept_validation))
+    num_shared = len(set.intersection(*digests))
+    if num_shared:
+        logger.warning(
+            "%d photos are for training and for validation: the best epoch is chosen on photos "
+            "that the model learns from",
+            num_shared,
+        )
     return RatingsSplit(kept, kept_validation, scan)
 
 
