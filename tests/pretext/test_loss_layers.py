@@ -60,6 +60,15 @@ def test_loss_layers_add_the_balanced_loss_and_report_the_raw_one(layer, outputs
     assert float(layer.balanced_loss.result()) == pytest.approx(float(added), rel=1e-6)
 
 
+def test_the_reported_loss_is_that_of_all_photos_however_they_are_batched():
+    layer = loss_layers.RankingLoss(PAPER)
+    scores = np.random.default_rng(0).random((5, 174), np.float32)
+    layer(scores[:4])
+    layer(scores[4:])  # the rest of an epoch
+    expected = float(distortion_losses.ranking(scores, PAIRS, layer.margin))
+    assert float(layer.raw_loss.result()) == pytest.approx(expected, rel=1e-5)
+
+
 def test_ordered_pairs_is_the_share_of_pairs_in_order():
     layer = loss_layers.RankingLoss(PAPER)
     strengths = np.zeros((1, 174), np.float32)

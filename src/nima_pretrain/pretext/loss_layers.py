@@ -140,8 +140,10 @@ class DistortionLoss(_BankLayer, LossLayer):
         is_linear = self.balance == "linear"
         balanced = raw / self.temperature if is_linear else losses.balanced(raw, self.temperature)
         self.add_loss(balanced)
-        self.report(self.raw_loss, raw)
-        self.report(self.balanced_loss, balanced)
+        # The last batch of an epoch may have fewer photos.
+        num_photos = tf.cast(tf.shape(tf.nest.flatten(predictions)[0])[0], tf.float32)
+        self.report(self.raw_loss, raw, num_photos)
+        self.report(self.balanced_loss, balanced, num_photos)
         return predictions
 
     def raw(self, predictions: Any, *weights: tf.Tensor | None) -> tf.Tensor:

@@ -91,7 +91,7 @@ class PretextModel(keras.Model):
         )
         variables = [*self.backbone.trainable_variables, *self.heads.trainable_variables]
         apply_gradients(self.optimizer, gradients, variables)
-        return self._results(loss)
+        return self._results(loss, views)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Computes the losses of a batch, in the memory of one chunk."""
@@ -99,7 +99,7 @@ class PretextModel(keras.Model):
         images = _images_of(views)
         chunks = self._chunks(images, step=0)
         features = features_in_chunks(self.backbone, images, chunks, False, self.xla)
-        return self._results(self._loss(views, features, training=False))
+        return self._results(self._loss(views, features, training=False), views)
 
     def _gradients_in_chunks(self, views: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         images = _images_of(views)
@@ -150,8 +150,9 @@ class PretextModel(keras.Model):
         """Names of the heads' inputs that view layers of the same names compute."""
         return [tensor.name for tensor in self.heads.inputs if tensor.name != "features"]
 
-    def _results(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
-        self.loss_mean.update_state(loss)
+    def _results(self, loss: tf.Tensor, views: Any) -> dict[str, tf.Tensor]:
+        by_photo = views["series_weights"] if isinstance(views, Mapping) else views
+        self.loss_mean.update_state(loss, tf.cast(tf.shape(by_photo)[0], tf.float32))
         return {metric.name: metric.result() for metric in self.metrics}
 
 
