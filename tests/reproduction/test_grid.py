@@ -223,7 +223,7 @@ def test_models_of_a_fold_that_were_tested_on_other_photos_are_refused(content, 
     table.assign(status=["error", "ok", "error", "ok"]).to_csv(
         folder / "predictions.csv", index=False
     )
-    with pytest.raises(InputError, match=r"other/.*fold-c/evaluation/test has no scores"):
+    with pytest.raises(InputError, match=r"other/.*fold-c/evaluation/test has no score for"):
         Grid(tmp_path, config, ratings, folds)
 
 
@@ -340,16 +340,21 @@ def test_a_grid_runs_grows_and_shows_what_its_models_predict(content, data, tmp_
     with pytest.raises(InputError, match=r"was begun with dropout=0.75 \(received 0.5\)"):
         reproduced(content)
     content["finetune"].pop("dropout")
-    backbone, with_order = str(run / "starts" / "ranking" / "backbone.h5"), str(data)
+    backbone = run / "starts" / "ranking" / "backbone.h5"
     for changed, message in (
-        ({"weights": backbone}, "was trained with none, not .*backbone.h5"),
-        ({"weights": "none", "order_photos": with_order}, "was trained without order_photos"),
+        ({"weights": str(backbone)}, "was trained from none, not from what .*backbone.h5 is now"),
+        ({"weights": "none", "order_photos": str(data)}, "was trained without order_photos"),
     ):
         starts = content["starts"] | {"scratch": changed}
         with pytest.raises(InputError, match=message):
             reproduced(content | {"starts": starts})
-    with pytest.raises(InputError, match="starts/ranking was trained with none, not backbone.h5"):
-        reproduced(content | {"base_weights": backbone})
+    with pytest.raises(InputError, match="starts/ranking was trained from none, not from"):
+        reproduced(content | {"base_weights": str(backbone)})
+    before = backbone.read_bytes()
+    backbone.write_bytes(b"of another pretraining")
+    with pytest.raises(InputError, match="seed-0/fold-a was trained from .*backbone.h5, not from"):
+        reproduced(content | {"probe": False})
+    backbone.write_bytes(before)
     # The first cell is trained on fold c, with photo 2, and tested on fold a, with photo 0.
     content["data"]["ratings"] = str(tmp_path / "other.json")
     for photo, message in ((2, "was trained on other ratings"), (0, "is an evaluation on other")):

@@ -1,5 +1,6 @@
 """A finished grid: predictions of its models for held-out photos, and baselines."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +46,18 @@ class Grid:
     def _check_photos(self) -> None:
         """Checks that all models of a fold were tested on the same photos."""
         for name in (TEST, *self.config.transfer):
-            first: dict[str, tuple[set[str], Path]] = {}
-            for cell in self.cells:
-                folder = evaluations_of(cell.folder(self.run))[name]
-                read = set(read_predictions(folder).index), folder
-                other = first.setdefault(cell.fold if name == TEST else "", read)
-                if other[0] != read[0]:
-                    _, fewer = min(other, read, key=lambda found: len(found[0]))
+            folders = [evaluations_of(cell.folder(self.run))[name] for cell in self.cells]
+            photos = [set(read_predictions(folder).index) for folder in folders]
+            keys = [cell.fold if name == TEST else "" for cell in self.cells]
+            of_any: dict[str, set[str]] = defaultdict(set)
+            for key, read in zip(keys, photos, strict=True):
+                of_any[key] |= read
+            for key, folder, read in zip(keys, folders, photos, strict=True):
+                missing = sorted(of_any[key] - read)
+                if missing:
                     raise InputError(
-                        f"{fewer} has no scores for photos that could be read in other "
-                        "evaluations. Delete this folder, and run the command again."
+                        f"{folder} has no score for {missing[0]!r}, which other evaluations could "
+                        "read. Put the photo back, delete this folder, and run the command again."
                     )
 
     def cells_of(self, start: str, share: float) -> list[Cell]:

@@ -22,7 +22,7 @@ from nima_pretrain.reproduction.pages import Pages
 from nima_pretrain.reproduction.results import write_categories, write_comparison
 from nima_pretrain.training.results import FinetuneResults
 from nima_pretrain.weights.reading import read_side_car
-from nima_pretrain.weights.side_car import NimaCard
+from nima_pretrain.weights.side_car import NimaCard, sha256_of
 
 
 def compare(
@@ -73,8 +73,8 @@ def compare(
         )
     for run, result in results.items():
         weights = paths[run] / (result.weights or "nima.h5")
-        now = read_side_car(weights, NimaCard).sha256
-        if result.weights_sha256 not in (None, now):
+        is_known = result.weights_sha256 and weights.is_file()
+        if is_known and result.weights_sha256 != sha256_of(weights):
             raise InputError(
                 f"{folders[run]} is an evaluation of other weights than {weights} has now. "
                 "Evaluate it anew."

@@ -39,8 +39,8 @@ from nima_pretrain.training.pretrain import pretrain
 from nima_pretrain.training.ratings_split import check_trained_on
 from nima_pretrain.training.results import FinetuneResults, PretrainResults
 from nima_pretrain.training.run_directory import carry_on
-from nima_pretrain.weights.finding import find_backbone, start_from
-from nima_pretrain.weights.side_car import read_beside, sha256_of
+from nima_pretrain.weights import BUNDLED
+from nima_pretrain.weights.side_car import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def run_grid(
         execute: runs the tasks of a stage and returns when all are finished.
 
     Raises:
-        InputError: data are invalid, or differ from those of a finished cell.
+        InputError: data or starts are invalid, or differ from those of a finished cell.
     """
     transfers = {name: load(data) for name, data in config.transfer.items()}
     by_name = {fold.name: fold for fold in folds}
@@ -112,7 +112,7 @@ def pretrain_start(folder: Path, config: ReproduceConfig, stage: PretextConfig) 
         stage: settings of the pretraining.
 
     Raises:
-        InputError: photos are missing, or the run exists with other settings.
+        InputError: photos are missing, or the run exists with other settings or initial weights.
     """
     photos = config.photos
     assert photos is not None
@@ -127,11 +127,10 @@ def pretrain_start(folder: Path, config: ReproduceConfig, stage: PretextConfig) 
         validation_list=validation,
         test_list=test,
     )
-    carry_on(folder, stage, PretrainResults, learn)
-    before = read_beside(folder / "backbone.h5").training_data.get("base_weights")
-    now = Path(start_from(config.base_weights, stage, "imagenet")[0]).name
-    if before not in (None, now):
-        raise _started_otherwise(folder, f"with {before}, not {now}")
+    results = carry_on(folder, stage, PretrainResults, learn)
+    if results.base_weights:
+        before = (results.base_weights, results.base_weights_sha256)
+        _check_start(folder, *before, config.base_weights)
 
 
 def train_cell(
@@ -147,7 +146,8 @@ def train_cell(
         transfers: further ratings to evaluate it on, by name.
 
     Raises:
-        InputError: data are invalid, or differ from those that the cell was trained on.
+        InputError: data are invalid, or differ from those that the cell was trained on, or its
+            start has been changed.
     """
     folder = cell.folder(run)
     weights = weights_of(run, config, cell.start, cell.seed)
@@ -179,21 +179,35 @@ def _finetune(
     )
     results = carry_on(folder, stage, FinetuneResults, learn)
     check_trained_on(folder, results.ratings_sha256, fold.training, stage)
-    now = find_backbone(weights, stage)
-    if not _is_same_file(results.backbone_weights, now):
-        raise _started_otherwise(folder, f"with {results.backbone_weights}, not {now}")
+    _check_start(folder, results.backbone_weights, results.backbone_sha256, weights)
     if (results.ordered is not None) != (start.order_photos is not None):
         raise _started_otherwise(folder, f"{_with(results.ordered)} order_photos")
-    if bool(results.unlabelled) != (start.unlabelled is not None):
+    uses_unlabelled = start.unlabelled is not None and not getattr(stage, "of_labels_alone", False)
+    if bool(results.unlabelled) != uses_unlabelled:
         raise _started_otherwise(folder, f"{_with(results.unlabelled)} unlabelled photos")
 
 
-def _is_same_file(before: str, now: str) -> bool:
-    """Returns False if weights differ; those that are gone are known by the file's name alone."""
-    if Path(before).name != Path(now).name:
-        return False
-    is_there = before != now and Path(before).is_file()
-    return not is_there or sha256_of(Path(before)) == sha256_of(Path(now))
+def _check_start(folder: Path, before: str, before_sha256: str | None, weights: str) -> None:
+    """Checks that a finished training began with the weights that the config names now.
+
+    Args:
+        folder: its run directory.
+        before: its initialization.
+        before_sha256: hash of the file, if it is known.
+        weights: the name or path in the config.
+
+    Raises:
+        InputError: it began with other ones.
+    """
+    if weights == BUNDLED:  # files that differ between versions, and installations
+        return
+    file = Path(weights)
+    if before_sha256 and file.is_file():
+        is_same = before_sha256 == sha256_of(file)
+    else:  # a name, or a file that is gone
+        is_same = Path(before).name in (file.name, f"{weights}.h5")
+    if not is_same:
+        raise _started_otherwise(folder, f"from {before}, not from what {weights} is now")
 
 
 def _with(found: object) -> str:

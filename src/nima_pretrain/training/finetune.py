@@ -50,7 +50,7 @@ from nima_pretrain.training.run_directory import (
 )
 from nima_pretrain.training.several_workers import on_all_workers
 from nima_pretrain.training.version_0_1 import with_counters
-from nima_pretrain.weights.finding import start_from
+from nima_pretrain.weights.finding import sha256_of_start, start_from
 from nima_pretrain.weights.store import check_base_weights, load_base_weights
 
 logger = logging.getLogger(__name__)
@@ -146,6 +146,7 @@ def finetune(
             start_from_mean(model, split.training.distributions.mean(axis=0))
         about = {
             "backbone_weights": weights,
+            "backbone_sha256": sha256_of_start(weights),
             "ratings_sha256": training_digest(rated, config),
             "unreadable": len(split.scan.unreadable),
             "with_photos": photos is not None,
@@ -177,6 +178,7 @@ def finetune(
         metrics=checkpoints.best.logs,
         ordered=ordered.metrics if ordered else None,
         backbone_weights=about["backbone_weights"],
+        backbone_sha256=about.get("backbone_sha256"),
         ratings_sha256=about["ratings_sha256"],
         seconds=round(checkpoints.seconds, 1),
         **objective.about,

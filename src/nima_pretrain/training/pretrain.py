@@ -38,7 +38,7 @@ from nima_pretrain.training.results import PretrainResults
 from nima_pretrain.training.resumable_fit import Checkpoints, resumable_fit
 from nima_pretrain.training.run_directory import check_run, goes_on, holding_run, open_run
 from nima_pretrain.training.several_workers import on_all_workers
-from nima_pretrain.weights.finding import start_from
+from nima_pretrain.weights.finding import sha256_of_start, start_from
 from nima_pretrain.weights.litert_writing import try_litert
 from nima_pretrain.weights.store import check_base_weights, load_base_weights, load_weights
 
@@ -119,7 +119,11 @@ def pretrain(
         split, scan = split_photos(found, run / "unreadable.csv", config.split, config.seed)
         write_photo_list(run / PHOTOS, split, scan)
         draw_views(run, split, trained)
-        about = {"base_weights": Path(base_weights).name, "unreadable": len(scan.unreadable)}
+        about = {
+            "base_weights": Path(base_weights).name,
+            "base_weights_sha256": sha256_of_start(base_weights),
+            "unreadable": len(scan.unreadable),
+        }
         start = Position(Stage.HEADS if config.freeze_backbone_steps else Stage.EVERYTHING)
     check_same_start(config, photo_list(split, scan), start)
     _introduce(trained, model, split, about)
@@ -159,6 +163,8 @@ def pretrain(
     numbers = {part: len(getattr(split, part)) for part in PARTS}
     results = PretrainResults(
         method=trained.name,
+        base_weights=about["base_weights"],
+        base_weights_sha256=about.get("base_weights_sha256"),
         photos=numbers | {"unreadable": about["unreadable"]},
         best_epoch=best.epoch,
         epochs=config.epochs,

@@ -150,7 +150,7 @@ def readable_split(training: Ratings, validation: Ratings, run: Path) -> Ratings
     num_shared = len(set.intersection(*digests))
     if num_shared:
         logger.warning(
-            "%d photos are for training and for validation: the best epoch is chosen on photos "
+            "photos both for training and for validation: %d; the best epoch is chosen on photos "
             "that the model learns from",
             num_shared,
         )

@@ -10,6 +10,8 @@ class PretrainResults(Results):
 
     Attributes:
         method: name of the pretext method; None in results of version 0.1.
+        base_weights: initialization of the backbone; None in earlier results.
+        base_weights_sha256: hash of its file; None for "imagenet", "none", and in earlier results.
         photos: numbers of photos by part: training, validation, test, unreadable.
         best_epoch: the epoch whose weights are saved, from 1.
         epochs: number of trained epochs.
@@ -20,6 +22,8 @@ class PretrainResults(Results):
 
     stage: Literal["pretrain"] = "pretrain"
     method: str | None = None
+    base_weights: str | None = None
+    base_weights_sha256: str | None = None
     photos: dict[str, int]
     best_epoch: int
     epochs: int
@@ -39,6 +43,7 @@ class FinetuneResults(Results):
         metrics: metrics of the best epoch; `val_loss` is the EMD on the validation photos.
         ordered: metrics of the ordering stage, see `order_stage.Ordered`; None without one.
         backbone_weights: initialization of the backbone.
+        backbone_sha256: hash of its file; None for "imagenet", "none", and in earlier results.
         ratings_sha256: hash of the training ratings.
         teacher: epochs and validation loss of the teacher's head (distillation).
         unlabelled: number of photos without ratings (distillation).
@@ -53,6 +58,7 @@ class FinetuneResults(Results):
     metrics: dict[str, float]
     ordered: dict[str, float] | None = None
     backbone_weights: str
+    backbone_sha256: str | None = None
     ratings_sha256: str
     teacher: dict[str, int | float] | None = None
     unlabelled: int | None = None

@@ -11,7 +11,13 @@ from nima_pretrain.weights import BUNDLED, SUFFIXES
 from nima_pretrain.weights.bundled import bundled_backbone, bundled_of
 from nima_pretrain.weights.cache import fetch
 from nima_pretrain.weights.manifest import NAME_PATTERN, find_place
-from nima_pretrain.weights.side_car import Origin, origin_of, read_beside, side_car_path
+from nima_pretrain.weights.side_car import (
+    Origin,
+    origin_of,
+    read_beside,
+    sha256_of,
+    side_car_path,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +83,11 @@ def start_from(
         keys.add("fit")
     network = side_car.network.model_dump(include=keys - config.model_fields_set)
     return file, config.model_copy(update=network)
+
+
+def sha256_of_start(weights: str) -> str | None:
+    """Returns the sha256 of an initialization's file, see `find_backbone`; None without a file."""
+    return None if weights in ("imagenet", "none") else sha256_of(Path(weights))
 
 
 def find_scorer(weights: str | Path | None = None) -> Path:
