@@ -106,6 +106,16 @@ def test_a_damaged_sidecar_is_refused_and_left(photo):
     assert files(photo) == before
 
 
+def test_a_file_that_joins_its_pair_meanwhile_gets_the_stars_too(photo):
+    session = StarSession(photos=[photo])
+    assert session.begin() == {photo: 0}
+    raw = photo.with_name("a.CR3")
+    raw.write_bytes(b"a raw photo")
+    session.give(photo, 4)
+    assert stars_of(raw).path == photo.with_name("a.CR3.xmp")
+    assert session.begin() == {photo: 4}
+
+
 def test_both_files_of_a_pair_on_one_page_have_stars_of_their_own(photo):
     raw = photo.with_name("a.CR3")
     raw.write_bytes(b"a raw photo")

@@ -50,7 +50,7 @@ class Culling:
     Attributes:
         selection: rows of the photos.
         scale: the score scale.
-        session: gives stars to the photos.
+        session: gives stars to these photos.
     """
 
     selection: Selection
@@ -106,7 +106,7 @@ class Culling:
         try:
             await run_in_threadpool(save, path, wanted.stars)
         except InputError as error:
-            before = await run_in_threadpool(self._stars_of, path)
+            before = await run_in_threadpool(self.session.stars_of, path)
             return JSONResponse({"error": str(error), "stars": before}, 409)
         return JSONResponse({"stars": wanted.stars})
 
@@ -118,24 +118,18 @@ class Culling:
         return photo_of(photos[number])
 
     def _page(self) -> str:
-        self.session.begin()
+        stars = self.session.begin()
         entries = [
             {
                 **entry_of(row),
                 "number": number,
                 "link": f"photo/{number}",
                 "picture": f"thumbnail/{number}",
-                "stars": self._stars_of(photo_of(row)),
+                "stars": stars[photo_of(row)],
             }
             for number, row in enumerate(self.selection.photos)
         ]
         return page_of(self.selection, entries, self.scale, is_culling=True)
-
-    def _stars_of(self, photo: Path) -> int:
-        try:
-            return self.session.stars_of(photo)
-        except InputError:  # which the attempt to give stars shows
-            return 0
 
 
 class _Wanted(NamedTuple):

@@ -1,10 +1,13 @@
 """The stars of a session at the culling page: given by a person, and undone without a trace."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from nima_pretrain.data.raw_pairs import stem_of
+from nima_pretrain.errors import InputError
 from nima_pretrain.library.naming import Naming
 from nima_pretrain.library.sidecar_files import (
     LOCK_SECONDS,
@@ -49,24 +52,29 @@ class StarSession:
     def __init__(self, naming: Naming = Naming.FULL, photos: Iterable[Path] = ()) -> None:
         self._naming = naming
         self._photos = tuple(photos)
-        self._names = SidecarNames(self._photos)
+        self._of_stem: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+        for photo in self._photos:
+            self._of_stem[photo.parent, stem_of(photo.name)].append(photo)
         self._earlier: dict[Path, _Earlier] = {}
         self._lock = Lock()
 
-    def begin(self) -> None:
-        """Forgets all earlier states: a page that was loaded anew undoes nothing before it."""
+    def begin(self) -> dict[Path, int]:
+        """Forgets all earlier states, and returns the stars of all photos.
+
+        A page that was loaded anew undoes nothing before it.
+        """
         with self._lock:
             self._earlier.clear()
-            self._names = SidecarNames(self._photos)  # the folders are listed anew
+        names = SidecarNames(self._photos)
+        return {photo: _stars_of(photo, names) for photo in self._photos}
 
     def stars_of(self, photo: Path) -> int:
-        """Returns the stars of a photo, -1 to 5; 0 if it has none.
+        """Returns the stars of a photo, -1 to 5; 0 if it has none that can be read."""
+        return _stars_of(photo, self._names_of(photo))
 
-        Raises:
-            InputError: see `sidecars.stars_of`.
-        """
-        found = stars_of(photo, self._names)
-        return found.stars if found else 0
+    def _names_of(self, photo: Path) -> SidecarNames:
+        """Returns the names of a photo's sidecars, by the files that are in its folder now."""
+        return SidecarNames(self._of_stem.get((photo.parent, stem_of(photo.name)), ()))
 
     def give(self, photo: Path, stars: int) -> None:
         """Gives a person's stars to a photo.
@@ -116,7 +124,8 @@ class StarSession:
             self._earlier[photo] = earlier._replace(written=written)
 
     def _set_stars(self, photo: Path, stars: int) -> None:
-        set_stars(photo, stars, by_person=True, naming=self._naming, names=self._names)
+        names = self._names_of(photo)
+        set_stars(photo, stars, by_person=True, naming=self._naming, names=names)
 
     def _restore(self, photo: Path, earlier: _Earlier) -> bool:
         """Restores sidecars, and returns whether they were as they had been written."""
@@ -132,7 +141,15 @@ class StarSession:
         return True
 
     def _contents(self, photo: Path) -> _Contents:
-        return {path: read_sidecar(path) for path in self._names.all_of(photo)}
+        return {path: read_sidecar(path) for path in self._names_of(photo).all_of(photo)}
+
+
+def _stars_of(photo: Path, names: SidecarNames) -> int:
+    try:
+        found = stars_of(photo, names)
+    except InputError:  # which the attempt to give stars shows
+        return 0
+    return found.stars if found else 0
 
 
 def _rated(content: bytes | None, stars: int, path: Path) -> bytes:
