@@ -239,9 +239,10 @@ def test_photos_of_the_training_are_left_out(photo_folder, tmp_path, lists, colu
     held_out = [str(path.relative_to(photo_folder)) for path in paths[3:]]
     assert sorted(names()) == sorted(held_out)
     assert names("validation") == held_out[:1]
-    copied = table.assign(part="validation").iloc[:1]  # a copy of a training photo
+    copied = table.iloc[[0, 3]].assign(part="test")  # copies of a training and a validation photo
     pd.concat([table, copied]).to_csv(file, index=False)
     assert sorted(names()) == sorted(held_out)
+    assert names("validation") == held_out[:1]
     for path, part in zip(paths, parts, strict=True):
         if part != "training":
             path.unlink()
@@ -264,7 +265,11 @@ def test_photos_of_the_pretraining_are_left_out_or_nothing_is_claimed(photo_fold
     names, are_held_out = photos_to_study(run, photo_folder, "held-out")
     assert sorted(names) == sorted(str(path.relative_to(photo_folder)) for path in paths[4:])
     assert are_held_out
-    (pretraining / "photos.csv").unlink()
+    of_train = pretraining / "pretrain"  # a run of `train` has its backbone.h5 beside it
+    of_train.mkdir()
+    (pretraining / "photos.csv").rename(of_train / "photos.csv")
+    assert photos_to_study(run, photo_folder, "held-out") == (names, True)
+    (of_train / "photos.csv").unlink()
     names, are_held_out = photos_to_study(run, photo_folder, "held-out")
     assert (len(names), are_held_out) == (4, False)
 

@@ -135,6 +135,21 @@ def test_validation_moves_nothing_and_depends_on_no_chunks():
         np.testing.assert_array_equal(old, new)
 
 
+def test_a_smaller_last_batch_counts_by_its_photos():
+    model = build_pretext_model(small_backbone(), get_bank("paper"), ("ranking",), chunk_size=174)
+    model.compile(Recorder())
+    first, last = np.split(random_views(3), [2])
+
+    def loss_of(*batches):
+        signature = tf.TensorSpec((None, 174, 32, 32, 3), tf.uint8)
+        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+        return model.evaluate(dataset, verbose=0, return_dict=True)["loss"]
+
+    expected = (2 * loss_of(first) + loss_of(last)) / 3
+    assert loss_of(first, last) == pytest.approx(expected, rel=1e-6)
+    assert loss_of(first) != pytest.approx(loss_of(last), rel=1e-3)
+
+
 @pytest.mark.parametrize(("images", "size"), [(1392, 16), (174, 50), (5, 8), (17, 16)])
 def test_chunks_hold_every_image_once_and_are_of_nearly_equal_size(images, size):
     chunks = shuffled_chunks(tf.constant(images), size, tf.constant([1, 2]))

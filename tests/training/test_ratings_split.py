@@ -38,4 +38,4 @@ def test_photos_for_training_and_validation_at_once_are_counted(photo_folder, tm
     shutil.copy(paths[0], photo_folder / "copy")  # the same photo under another name
     copied = replace(ratings, paths=(photo_folder / "copy", *paths[1:]))
     readable_split(ratings.rows(range(4)), copied.rows([0, 3, 5]), tmp_path)
-    assert "2 photos are for training and for validation" in caplog.text
+    assert "photos both for training and for validation: 2;" in caplog.text

@@ -89,7 +89,7 @@ Name = Annotated[
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Resume a stopped run, with the same inputs."),
+    typer.Option("--resume", help="Resume a stopped run, with the same arguments."),
 ]
 
 

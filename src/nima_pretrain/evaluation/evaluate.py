@@ -88,7 +88,7 @@ def evaluate(
     Raises:
         InputError: weights or ratings are invalid, no photo can be read, or an evaluation of the
             same name on other ratings or of other weights exists, or one with scores of the other
-            kind.
+            kind; or the name cannot be that of a folder.
 
     Example:
         >>> found = evaluate("runs/nima/nima.h5", "test.json", images="photos")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from nima_pretrain.data.finding import find_photos, root_of
 from nima_pretrain.data.photos import load_photo
 from nima_pretrain.data.rating_files import RATINGS, read_named
 from nima_pretrain.data.scanning import scan_photos
-from nima_pretrain.data.split import PHOTOS, read_photo_list
+from nima_pretrain.data.split import PARTS, PHOTOS, read_photo_list
 from nima_pretrain.data.view_batches import ViewBatches
 from nima_pretrain.distortions import DistortionBank, get_bank
 from nima_pretrain.distortions.geometry import LONGEST_DETOUR
@@ -214,8 +215,11 @@ def _pretraining_of(run: Path) -> Path | None:
     is_from_outside = file.is_file() and not side_car_path(file).is_file()
     if backbone in ("imagenet", "none") or is_from_outside:
         return None
-    is_imagenet = file.is_file() and origin_of(read_beside(file)) == "imagenet"
-    return None if is_imagenet else file.parent
+    with suppress(InputError):  # of a file that is gone or was changed
+        if origin_of(read_beside(file)) == "imagenet":
+            return None
+    of_train = file.parent / "pretrain"
+    return of_train if (of_train / PHOTOS).is_file() else file.parent
 
 
 def _listed_parts(run: Path) -> tuple[dict[str, str], bool]:
@@ -238,8 +242,8 @@ def _listed_parts(run: Path) -> tuple[dict[str, str], bool]:
         if {"sha256", "part"} <= set(table)  # not other ratings, put beside a model
         for digest, part in zip(table["sha256"], table["part"], strict=True)
     ]
-    # A photo that stands under two names was trained on if one of them was.
-    part_of = dict(listed) | {digest: part for digest, part in listed if part == "training"}
+    # A photo in two lists, or under two names, was trained on if one of them says so.
+    part_of = {digest: part for most in reversed(PARTS) for digest, part in listed if part == most}
     return part_of, all((folder / PHOTOS).is_file() for folder in pretrainings)
 
 

@@ -12,7 +12,7 @@ from nima_pretrain.errors import InputError
 from nima_pretrain.files import replacing, write_json
 from nima_pretrain.progress import counting
 from nima_pretrain.weights.bundled import bundled
-from nima_pretrain.weights.litert import check_litert, litert_path
+from nima_pretrain.weights.litert import litert_path
 from nima_pretrain.weights.manifest import find_place, is_address
 from nima_pretrain.weights.side_car import read_beside, sha256_of, side_car_path
 
@@ -73,7 +73,7 @@ def cached() -> dict[str, Path]:
 
 def _is_whole(path: Path) -> bool:
     try:
-        check_litert(path, read_beside(path))
+        read_beside(path)
     except InputError:
         return False
     return True
