@@ -15,7 +15,8 @@ from nima_pretrain.config import NetworkConfig
 from nima_pretrain.distortions import Aspect, get_bank
 from nima_pretrain.errors import InputError
 from nima_pretrain.evaluation import study_tables as tables
-from nima_pretrain.evaluation.study import photos_to_study, study
+from nima_pretrain.evaluation.study import study
+from nima_pretrain.evaluation.study_photos import photos_to_study
 from nima_pretrain.evaluation.view_outputs import ViewOutputs
 from nima_pretrain.networks import build_backbone, build_nima, build_pretext_model, load_model
 from nima_pretrain.pretext.targets import class_terms, ranked_pairs
