@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from nima_pretrain.config import OrderConfig
 from nima_pretrain.data.finding import find_photos
@@ -62,6 +63,18 @@ def test_a_batch_has_series_copies_and_blank_pictures_with_their_targets(photo_f
     assert {tuple(row) for row in distributions[kinds == Source.RATED]} <= {
         tuple(row) for row in source.rated.distributions.astype(np.float32)
     }
+
+
+def test_views_are_not_made_of_a_rated_strip(tmp_path, photo):
+    Image.fromarray(photo[:16, :280]).save(tmp_path / "strip.png")
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    strip = Known((tmp_path / "strip.png",), np.eye(7)[:1])
+    taught = Known((tmp_path / "photo.png",), np.eye(7)[6:])
+    config = CONFIG.model_copy(update={"rated_share": 1.0})
+    source = GradedBatches(strip, taught, SCALE, size=32, fit="squash", config=config, seed=4)
+    _, targets = source.render(0)
+    first = targets[(targets[:, 7] == Source.TAUGHT) & (targets[:, 9] == 0)]
+    assert first[:, 6].tolist() == [1.0] * CONFIG.series_per_step
 
 
 def test_every_rated_photo_is_seen_equally_often(photo_folder):

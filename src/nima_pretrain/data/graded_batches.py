@@ -24,7 +24,7 @@ from nima_pretrain.distortions import Aspect, Series, get_bank
 from nima_pretrain.distortions.augmentations import Augmentation, nearly_identical
 from nima_pretrain.distortions.bank import VOID_GREY_LEVELS
 from nima_pretrain.distortions.blanks import blank_picture
-from nima_pretrain.distortions.geometry import Fit, fit_photo
+from nima_pretrain.distortions.geometry import LONGEST_DETOUR, Fit, fit_photo
 
 # Each bin of a picture without content has this share of the bin below it.
 _BLANK_DECAY = 0.3
@@ -110,14 +110,21 @@ class GradedBatches:
         return np.stack(images), np.stack(targets).astype(np.float32)
 
     def _series(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns the views of a series, reference first, their depths, and the photo's scores."""
+        """Returns the views of a series, reference first, their depths, and the photo's scores.
+
+        Views are not made of strips, see `LONGEST_DETOUR`: a photo without ratings replaces them.
+        """
         config, bank = self.config, get_bank(self.config.bank)
         use_rated = rng.random() < config.rated_share
         photos = self.rated if use_rated else self.taught
         row = int(rng.integers(len(photos.paths)))
+        photo = load_photo(photos.paths[row])
+        if max(photo.shape[:2]) > LONGEST_DETOUR * min(photo.shape[:2]):  # of the rated ones
+            photos, row = self.taught, int(rng.integers(len(self.taught.paths)))
+            photo = load_photo(photos.paths[row])
         series: Series = bank.series[rng.integers(len(bank.series))]
         augment = Augmentation(config.smallest_window, mirror=True)
-        photo = augment(load_photo(photos.paths[row]), rng)
+        photo = augment(photo, rng)
         chosen = (series.reference, *series.views)
         seed = int(rng.integers(2**31))
         views = bank.render(photo, self.size, seed, self.fit, chosen)
