@@ -229,7 +229,9 @@ HEAD = "path,mean,percentile,status,error\n"
     "name, content, reason",
     [
         ("scores.txt", HEAD, "ends in .csv, .json or .jsonl, received scores.txt"),
-        ("scores.csv", "name,score\na.jpg,5\n", "row 1 has no path"),
+        ("scores.csv", "name,score\na.jpg,5\n", "its first line has no path"),
+        ("scores.csv", "name,score\n", "its first line has no path"),
+        ("scores.csv", "", "its first line has no path"),
         ("scores.csv", HEAD + "a.jpg,5\n", "row 1 has not as many cells"),
         ("scores.csv", HEAD + "a.jpg,5,fifty,ok,\n", "percentile of row 1 is 'fifty', not a num"),
         ("scores.csv", HEAD + "a.jpg,5,nan,ok,\n", "percentile of row 1 is 'nan'"),

@@ -64,9 +64,13 @@ def photo_of(row: ScoreRow) -> Path:
 def _csv_records(text: str, path: Path) -> list[dict[str, Any]]:
     try:
         # Line breaks within quotes are part of a file name.
-        records = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        records, columns = list(reader), reader.fieldnames or ()
     except csv.Error as error:
         raise _not_a_score_file(path, str(error)) from None
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:  # also where there is no row to miss it
+        raise _not_a_score_file(path, f"its first line has no {missing[0]}")
     for number, record in enumerate(records, start=1):
         if None in record or None in record.values():  # as in a line that was cut off
             raise _not_a_score_file(path, f"row {number} has not as many cells as the first line")
