@@ -318,3 +318,5 @@ def test_what_cannot_be_studied_is_refused(run_folder, photo_folder):
         study(run_folder / "backbone.h5", photo_folder)
     with pytest.raises(InputError, match="which photos are for test; neither"):
         study(run_folder / "nima.h5", photo_folder, part="test")
+    with pytest.raises(InputError, match="Expected a run, a weights file or a name, but .*gone is"):
+        study(run_folder / "gone", photo_folder)

@@ -57,7 +57,7 @@ def study(
         num_workers: processes that render; None for half the cores, 0 for none.
 
     Raises:
-        InputError: the weights are of another kind, or no photo is left.
+        InputError: there are no such weights, they are of another kind, or no photo is left.
 
     Example:
         >>> (found,) = study("runs/nima/nima.h5", "photos")
@@ -71,6 +71,8 @@ def study(
             raise InputError(f"Expected a pretext.h5 or nima.h5 in {model}, found neither.")
     else:
         models = [find_model(model)]
+        if not models[0][0].is_file():
+            raise InputError(f"Expected a run, a weights file or a name, but {model} is not there.")
     return [
         _study(file, run, Path(photos), part, bank, with_mirrored, num_workers)
         for file, run in models
