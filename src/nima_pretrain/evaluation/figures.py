@@ -40,7 +40,7 @@ def draw_predictions(tables: Mapping[str, pd.DataFrame]) -> Figure:
         field.set_visible(False)
     for field in fields[max(0, len(tables) - columns) : len(tables)]:
         field.tick_params(labelbottom=True)
-    figure.supxlabel("mean of the human ratings")
+    figure.supxlabel("mean of the ratings")
     figure.supylabel("predicted mean")
     return figure
 
